@@ -1,0 +1,1 @@
+//! Hops, batches, order and cancellation: how records move, whatever they are.

@@ -1,0 +1,1 @@
+//! Web-scale image-text pairs to token sequences that a multimodal language model trains on.

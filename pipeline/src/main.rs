@@ -1,0 +1,3 @@
+//! The program `img2tokens`.
+
+fn main() {}

@@ -1,0 +1,88 @@
+//! The columns of the files: those that inputs bring, and those that a shard has (spec/program.md, "Output").
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Fields, Schema};
+
+/// The version of the data file's schema, in its metadata under [`metadata::SCHEMA_VERSION`].
+pub const SCHEMA_VERSION: &str = "1";
+
+/// Keys of a shard's Parquet metadata.
+pub mod metadata {
+    /// The schema's version.
+    pub const SCHEMA_VERSION: &str = "img2tokens.schema_version";
+    /// The Hugging Face `datasets` features, as JSON.
+    pub const HUGGING_FACE: &str = "huggingface";
+    /// Everything else that says where the rows came from, as one JSON object.
+    pub const PROVENANCE: &str = "img2tokens.provenance";
+}
+
+/// What an input column is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum InputColumn {
+    /// The picture's URL.
+    Url,
+    /// The caption.
+    Text,
+    /// The row's own name.
+    Key,
+}
+
+impl InputColumn {
+    /// The names by which the known datasets call it, the first match winning: LAION-400M and LAION-2B, Re-LAION, COYO,
+    /// DataComp (spec/sequences.md, "LAION's own columns").
+    #[must_use]
+    pub const fn known_names(self) -> &'static [&'static str] {
+        match self {
+            Self::Url => &["URL", "url", "image_url"],
+            Self::Text => &["TEXT", "caption", "text", "top_caption"],
+            Self::Key => &["key", "uid", "id", "hash"],
+        }
+    }
+}
+
+/// The columns of `data/part-*.parquet` that every shard has, in their order; the kept input columns follow.
+#[must_use]
+pub fn data_fields() -> Fields {
+    vec![
+        Field::new("key", DataType::Utf8, false),
+        Field::new("order", DataType::Utf8, false),
+        Field::new("input_ids", list_of(DataType::Int32), false),
+        Field::new("num_tokens", DataType::Int32, false),
+        Field::new("image_start", DataType::Int32, false),
+        Field::new("image_len", DataType::Int32, false),
+        Field::new("text_ids", list_of(DataType::Int32), false),
+        Field::new("image_codes", list_of(DataType::UInt16), false),
+        Field::new("kept_patches", DataType::Binary, false),
+        Field::new("caption", DataType::Utf8, false),
+        Field::new("url", DataType::Utf8, true),
+        Field::new("width", DataType::Int32, false),
+        Field::new("height", DataType::Int32, false),
+        Field::new("sha256", DataType::Utf8, false),
+    ]
+    .into()
+}
+
+/// The schema of `failures/part-*.parquet`.
+#[must_use]
+pub fn failure_schema() -> Schema {
+    Schema::new(vec![
+        Field::new("key", DataType::Utf8, false),
+        Field::new("url", DataType::Utf8, true),
+        Field::new("reason", DataType::Utf8, false),
+        Field::new("detail", DataType::Utf8, false),
+        Field::new("http_status", DataType::UInt16, true),
+        Field::new("attempts", DataType::UInt32, false),
+    ])
+}
+
+/// The field of a list's items, named `element` as Parquet's list format names it; nullable, as every reader expects
+/// of a list type, though no item is ever null.
+#[must_use]
+pub fn list_item(item: DataType) -> Arc<Field> {
+    Arc::new(Field::new("element", item, true))
+}
+
+fn list_of(item: DataType) -> DataType {
+    DataType::List(list_item(item))
+}

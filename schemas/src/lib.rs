@@ -1,0 +1,27 @@
+//! The records that pass between the rooms of img2tokens, their Arrow schemas, and the reasons a pair can fail.
+//!
+//! Every stage knows this crate and nothing of another stage. There is no I/O here and nothing asynchronous:
+//! plain types whose constructors refuse what cannot be true.
+//!
+//! The feature `arrow` adds the table side ([`columns`], [`row`]), which only the rooms that read or write
+//! tables need.
+
+pub mod failure;
+pub mod image;
+pub mod sequence;
+pub mod tokens;
+
+#[cfg(feature = "arrow")]
+pub mod columns;
+#[cfg(feature = "arrow")]
+pub mod row;
+
+pub use failure::{Failure, FailureReason};
+pub use image::{Digest, ImageFormat, Pixels, PixelsError};
+pub use sequence::{Order, Sequence, Vocabulary};
+pub use tokens::{KeepMask, TokensError, VisualTokens};
+
+#[cfg(feature = "arrow")]
+pub use columns::{InputColumn, SCHEMA_VERSION};
+#[cfg(feature = "arrow")]
+pub use row::{KeptColumns, Outcome, PairTokens, PictureSource, Row, RowIndex, SequenceRow, StatedDigest};

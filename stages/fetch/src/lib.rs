@@ -1,0 +1,1 @@
+//! One URL to its bytes, safely and politely.

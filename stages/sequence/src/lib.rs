@@ -1,0 +1,1 @@
+//! Visual codes and text ids to sequences, in either order.

@@ -1,0 +1,1 @@
+//! Sequences to Parquet shards, failures and stats, committed atomically and once.

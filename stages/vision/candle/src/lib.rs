@@ -1,0 +1,1 @@
+//! The dynamic visual tokenizer in candle, on the CPU.

@@ -1,0 +1,1 @@
+//! Pixels to discrete visual ids: the seam every backend implements, its config, checkpoints and selection noise.

@@ -1,0 +1,1 @@
+//! The servers and files that the black-box tests need.
