@@ -1,1 +1,25 @@
-//! Pixels to discrete visual ids: the seam every backend implements, its config, checkpoints and selection noise.
+//! Pixels to discrete visual ids: the seam every backend implements.
+//!
+//! A [`VisualTokenizer`] takes a [`PixelBatch`] and gives, for each picture, a mask of the patches it kept and a code
+//! for each of them (spec/tokenizer.md). What backends share stands here, free of heavy dependencies: the model's
+//! [`ModelConfig`], its [`Checkpoint`] (published PyTorch files, safetensors, or generated weights), normalisation,
+//! the [`Selection`] of patches with its noise, and, behind the feature `conformance`, the suite that every backend
+//! runs.
+
+pub mod checkpoint;
+mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod error;
+pub mod normalise;
+mod philox;
+mod selection;
+mod settings;
+mod tokenizer;
+
+pub use checkpoint::{Checkpoint, CheckpointError, ModelSource, Tensor, TensorDtype, UnknownBuiltin};
+pub use config::{ConfigError, ModelConfig};
+pub use error::VisionError;
+pub use selection::Selection;
+pub use settings::{Dtype, Merger, UnknownSetting};
+pub use tokenizer::{BatchError, Picture, PixelBatch, VisualTokenizer};

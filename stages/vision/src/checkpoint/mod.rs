@@ -1,0 +1,20 @@
+//! Where weights come from: a LaVIT directory as published, our own `config.json` + `model.safetensors`, or the
+//! generated [`ModelSource::Nano`] (spec section 6).
+//!
+//! Files are mapped, not read: a tensor is a view until a backend converts it. Opening checks that every tensor which
+//! the config asks for is there, whole, of the right shape and of a float type.
+
+mod error;
+mod file;
+mod nano;
+mod open;
+mod safetensors;
+mod source;
+mod tensor;
+mod torch;
+
+pub use error::CheckpointError;
+pub use open::Checkpoint;
+pub use source::{ModelSource, UnknownBuiltin};
+pub use tensor::{Tensor, TensorDtype};
+pub use torch::{ArchiveError, PickleError};

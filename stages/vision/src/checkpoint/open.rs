@@ -1,0 +1,145 @@
+//! A checkpoint: its config, and every tensor of the model behind one name each.
+
+use std::path::Path;
+
+use super::file::WeightFile;
+use super::{CheckpointError, ModelSource, Tensor, nano, safetensors, torch};
+use crate::ModelConfig;
+
+const CONFIG: &str = "config.json";
+const SAFETENSORS: &str = "model.safetensors";
+const LAVIT_ENCODER: &str = "visual_tokenizer/eva_vitg_psz14.bin";
+const LAVIT_TOKENIZER: &str = "visual_tokenizer/tokenizer_encoder.bin";
+
+/// What keys of the encoder start with, except in LaVIT's own file of it.
+const ENCODER: &str = "encoder.";
+
+/// The weights of one model, all of them present and of the right shape.
+pub struct Checkpoint {
+    config: ModelConfig,
+    files: Files,
+}
+
+enum Files {
+    One(WeightFile),
+    Lavit {
+        encoder: WeightFile,
+        tokenizer: WeightFile,
+    },
+}
+
+impl Files {
+    /// The file that holds a tensor, and the tensor's key in it.
+    fn place<'k>(&self, key: &'k str) -> (&WeightFile, &'k str) {
+        match self {
+            Self::One(file) => (file, key),
+            Self::Lavit { encoder, tokenizer } => match key.strip_prefix(ENCODER) {
+                Some(key) => (encoder, key),
+                None => (tokenizer, key),
+            },
+        }
+    }
+}
+
+impl Checkpoint {
+    /// Opens a model and checks that it is whole.
+    ///
+    /// # Errors
+    /// If a file is unreadable or not of its format, or a tensor is missing, truncated, or of another shape or type
+    /// than the model needs: file and key are named.
+    pub fn open(source: &ModelSource) -> Result<Self, CheckpointError> {
+        let checkpoint = match source {
+            ModelSource::Nano => Self {
+                config: nano::config(),
+                files: Files::One(nano::generate()),
+            },
+            ModelSource::Directory { path, config } => Self::open_directory(path, config.as_ref())?,
+        };
+        for (key, shape) in checkpoint.config.tensors() {
+            checkpoint.tensor(&key, &shape)?;
+        }
+        Ok(checkpoint)
+    }
+
+    fn open_directory(path: &Path, given: Option<&ModelConfig>) -> Result<Self, CheckpointError> {
+        let config = match given {
+            Some(config) => Some(config.clone()),
+            None => read_config(&path.join(CONFIG))?,
+        };
+        let (weights, encoder) = (path.join(SAFETENSORS), path.join(LAVIT_ENCODER));
+        let (config, files) = if weights.exists() {
+            let config = config.ok_or_else(|| CheckpointError::NoConfig {
+                path: path.to_owned(),
+            })?;
+            (config, Files::One(safetensors::open(&weights)?))
+        } else if encoder.exists() {
+            let (encoder, tokenizer) = (torch::open(&encoder)?, torch::open(&path.join(LAVIT_TOKENIZER))?);
+            (
+                config.unwrap_or_else(ModelConfig::lavit),
+                Files::Lavit { encoder, tokenizer },
+            )
+        } else {
+            return Err(CheckpointError::NoModel {
+                path: path.to_owned(),
+            });
+        };
+        config.validate().map_err(|source| CheckpointError::Config {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self { config, files })
+    }
+
+    /// The model's shapes.
+    #[must_use]
+    pub const fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The tensor of a key of [`ModelConfig::tensors`].
+    ///
+    /// # Errors
+    /// If the checkpoint has no such tensor, or it is not as `shape` says.
+    pub fn tensor(&self, key: &str, shape: &[usize]) -> Result<Tensor<'_>, CheckpointError> {
+        let (file, key) = self.files.place(key);
+        file.tensor(key, shape)
+    }
+
+    /// The model's identity, a BLAKE3 hash in hexadecimal: of its config, and of every tensor the model reads (key,
+    /// type, shape, numbers). The same weights have the same digest as PyTorch files and as safetensors.
+    ///
+    /// Reads all weights once.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::tensor`]'s: none on a checkpoint that was opened.
+    pub fn digest(&self) -> Result<String, CheckpointError> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(format!("{:?}", self.config).as_bytes());
+        for (key, shape) in self.config.tensors() {
+            let tensor = self.tensor(&key, &shape)?;
+            hasher.update(format!("\n{key} {} {shape:?}\n", tensor.dtype().name()).as_bytes());
+            hasher.update(tensor.bytes());
+        }
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+}
+
+/// The config in this file, or none if there is no such file.
+fn read_config(path: &Path) -> Result<Option<ModelConfig>, CheckpointError> {
+    let json = match std::fs::read(path) {
+        Ok(json) => json,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            return Err(CheckpointError::Read {
+                path: path.to_owned(),
+                source,
+            });
+        }
+    };
+    serde_json::from_slice(&json)
+        .map(Some)
+        .map_err(|source| CheckpointError::ConfigSyntax {
+            path: path.to_owned(),
+            source,
+        })
+}
