@@ -1,0 +1,134 @@
+//! TIFF and BigTIFF: the first page.
+
+use std::io::Cursor;
+
+use img2tokens_schemas::ImageFormat;
+use tiff::decoder::{BufferLayoutPreference, Decoder, DecodingResult};
+use tiff::tags::{ExtraSamples, SampleFormat, Tag};
+use tiff::{ColorType, TiffError};
+
+use super::Raster;
+use super::color::Palette;
+use super::tiff_samples::{Kind, Samples};
+use crate::ImageError;
+use crate::limits::{Limits, MAX_DECODE_BYTES};
+
+type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
+
+pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Raster, ImageError> {
+    let mut budget = tiff::decoder::Limits::default();
+    budget.decoding_buffer_size = MAX_DECODE_BYTES as usize;
+    budget.intermediate_buffer_size = MAX_DECODE_BYTES as usize;
+    let mut decoder = Decoder::new(Cursor::new(bytes))
+        .map_err(refused)?
+        .with_limits(budget);
+    let (width, height) = decoder.dimensions().map_err(refused)?;
+    limits.admit(width, height, 3)?;
+    let color = decoder.colortype().map_err(refused)?;
+    // A strip or tile as it is unpacked, all samples, and the RGB pixels.
+    let sample_bytes = u64::from(color.bit_depth().div_ceil(8)) * u64::from(color.num_samples());
+    limits.admit(width, height, 3 + 2 * sample_bytes)?;
+
+    let samples = describe(&mut decoder, color, width)?;
+    let mut data = DecodingResult::U8(Vec::new());
+    let layout = decoder.read_image_to_buffer(&mut data).map_err(refused)?;
+    let data = data.as_buffer(0);
+    let rgb = to_rgb(&samples, data.as_bytes(), &layout, height)?;
+    if rgb.len() as u64 != u64::from(width) * u64::from(height) * 3 {
+        return Err(corrupt("another number of samples than the tags state"));
+    }
+    Ok(Raster { width, height, rgb })
+}
+
+/// What the samples of a pixel are, from the colour type and the tags beside it.
+fn describe(decoder: &mut Reader<'_>, color: ColorType, width: u32) -> Result<Samples, ImageError> {
+    let kind = match color {
+        ColorType::Gray(_) | ColorType::GrayA(_) => Kind::Gray,
+        ColorType::RGB(_) => Kind::Rgb,
+        ColorType::RGBA(_) if associated_alpha(decoder) => Kind::PremultipliedRgb,
+        ColorType::RGBA(_) => Kind::Rgb,
+        ColorType::CMYK(8) | ColorType::CMYKA(8) => Kind::Cmyk,
+        ColorType::YCbCr(8) => Kind::YCbCr,
+        ColorType::Lab(8) => Kind::Lab,
+        ColorType::Palette(_) => Kind::Indexed(Box::new(color_map(decoder)?)),
+        // Grey with samples beside it that are no colour.
+        ColorType::Multiband { num_samples: 2.., .. } => Kind::Gray,
+        other => {
+            return Err(ImageError::Unsupported {
+                what: format!("TIFF of {other:?}"),
+            });
+        }
+    };
+    Ok(Samples {
+        kind,
+        bits: color.bit_depth(),
+        per_pixel: usize::from(color.num_samples()),
+        width: width as usize,
+    })
+}
+
+fn associated_alpha(decoder: &mut Reader<'_>) -> bool {
+    let stated = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples);
+    stated
+        .ok()
+        .flatten()
+        .is_some_and(|kinds| kinds.first() == Some(&ExtraSamples::AssociatedAlpha.to_u16()))
+}
+
+/// All reds, then all greens, then all blues, of 16 bits each, of which Pillow keeps the high byte.
+fn color_map(decoder: &mut Reader<'_>) -> Result<Palette, ImageError> {
+    let map = decoder.get_tag_u16_vec(Tag::ColorMap).map_err(refused)?;
+    let (reds, rest) = map.split_at(map.len() / 3);
+    let (greens, blues) = rest.split_at(map.len() / 3);
+    let entries = reds.iter().zip(greens).zip(blues);
+    Ok(Palette::new(entries.map(|((red, green), blue)| {
+        [red, green, blue].map(|value| (value >> 8) as u8)
+    })))
+}
+
+fn to_rgb(
+    samples: &Samples,
+    data: &[u8],
+    layout: &BufferLayoutPreference,
+    height: u32,
+) -> Result<Vec<u8>, ImageError> {
+    let stride = layout.row_stride.map_or(0, usize::from).max(1);
+    let mut rgb = Vec::with_capacity(samples.width * height as usize * 3);
+    let unsigned = layout.sample_format == SampleFormat::Uint;
+    let append: fn(&Samples, &[&[u8]], &mut Vec<u8>) = match (samples.bits, unsigned) {
+        (1 | 2 | 4 | 8 | 12, true) => Samples::append_packed,
+        (16, true) => Samples::append_words,
+        (bits, _) => {
+            let what = format!("TIFF of {bits} bits a sample as {:?}", layout.sample_format);
+            return Err(ImageError::Unsupported { what });
+        }
+    };
+    let plane = layout.plane_stride.map_or(data.len(), usize::from).max(1);
+    let planes: Vec<&[u8]> = data.chunks_exact(plane).take(layout.planes.max(1)).collect();
+    for row in 0..height as usize {
+        let rows: Option<Vec<&[u8]>> = planes
+            .iter()
+            .map(|plane| plane.get(row * stride..(row + 1) * stride))
+            .collect();
+        append(
+            samples,
+            &rows.ok_or_else(|| corrupt("a plane ends before its last row"))?,
+            &mut rgb,
+        );
+    }
+    Ok(rgb)
+}
+
+/// What the decoder refuses because it knows it and lacks it is unsupported; anything else is corrupt.
+fn refused(error: TiffError) -> ImageError {
+    match error {
+        TiffError::UnsupportedError(what) => ImageError::Unsupported {
+            what: format!("TIFF ({what})"),
+        },
+        error => corrupt(error),
+    }
+}
+
+fn corrupt(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ImageError {
+    ImageError::corrupt(ImageFormat::Tiff, source)
+}
