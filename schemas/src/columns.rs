@@ -11,6 +11,12 @@ pub const SCHEMA_VERSION: &str = "1";
 pub mod metadata {
     /// The schema's version.
     pub const SCHEMA_VERSION: &str = "img2tokens.schema_version";
+    /// The unit's number.
+    pub const UNIT: &str = "img2tokens.unit";
+    /// The hash of the plan that the unit belongs to.
+    pub const PLAN: &str = "img2tokens.plan";
+    /// The layout of the ids, as JSON ([`crate::Vocabulary`]).
+    pub const VOCABULARY: &str = "img2tokens.vocabulary";
     /// The Hugging Face `datasets` features, as JSON.
     pub const HUGGING_FACE: &str = "huggingface";
     /// Everything else that says where the rows came from, as one JSON object.

@@ -1,0 +1,158 @@
+//! How one attempt at a unit becomes the unit, whoever else works at it and whoever dies on the way.
+//!
+//! Attempts may differ (a server that answered one did not answer the other), so a data file of one must never stand
+//! beside the failures of another. No step here can undo or mix what an earlier one decided:
+//!
+//! 1. The finished tables lie in the staging folder under names of their own.
+//! 2. **Election.** A small file naming the attempt's tables and holding its stats is created at a name that all
+//!    attempts at this unit share, if there is none: the first one wins, and everyone reads who did.
+//! 3. Everyone, winner or not, places the winner's two tables under their final names (again and again is harmless:
+//!    it is the same bytes), then creates the stats file, the commit marker, from the winner's stats.
+//! 4. The election's file and the staged tables are removed.
+//!
+//! A winner that dies between 2 and 4 is finished by the next attempt at the unit. One whose tables a sweep took
+//! meanwhile is void: neither staged nor in place as its stats say. Then a new round is held under the next name;
+//! no name of a round is reused as long as the unit is not committed. After the election, before placing anything, an
+//! attempt looks for the marker once more: an election's file it created after step 4 of another was not a vote.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::destination::{StagedFile, StagedNames};
+use crate::stats::read_stats;
+use crate::{Destination, ShardError, ShardStats, UnitId};
+
+/// Votes after which an attempt gives up. Each void round takes a sweep of live files, so more is no accident.
+const MAX_VOTES: u32 = 16;
+
+/// A unit's tables, written to their end, and what will be its marker.
+pub(crate) struct Attempt {
+    pub(crate) data: StagedFile,
+    pub(crate) failures: StagedFile,
+    pub(crate) stats: ShardStats,
+}
+
+/// What the election's file holds.
+#[derive(Clone, Serialize, Deserialize)]
+struct Candidate {
+    /// The staged data file.
+    data: String,
+    /// The staged failures file.
+    failures: String,
+    /// The attempt's stats.
+    stats: ShardStats,
+}
+
+/// Commits `attempt`, or finds that another has been; returns the stats of the one that counts.
+pub(crate) async fn commit(destination: &Destination, attempt: Attempt) -> Result<ShardStats, ShardError> {
+    let Attempt {
+        data,
+        failures,
+        stats,
+    } = attempt;
+    let (unit, plan) = (stats.unit, stats.plan.clone());
+    if let Some(committed) = committed_under(destination, unit, &plan).await? {
+        return Ok(committed);
+    }
+    let mut staged = destination.bring(unit, data, failures).await?;
+    let mine = Candidate {
+        data: staged.data.clone(),
+        failures: staged.failures.clone(),
+        stats,
+    };
+    let mut round = 0;
+    for _ in 0..MAX_VOTES {
+        let elected = vote(destination, unit, round, &mine, &mut staged).await?;
+        if let Some(committed) = committed_under(destination, unit, &plan).await? {
+            tidy(destination, unit, round, [Some(&mine), elected.as_ref()]).await;
+            return Ok(committed);
+        }
+        // None: the election's file is gone and the marker not there; a sweep was faster, so vote again.
+        let Some(elected) = elected else { continue };
+        if elected.stats.plan == plan && place(destination, &elected).await? {
+            tidy(destination, unit, round, [Some(&mine), Some(&elected)]).await;
+            return Ok(elected.stats);
+        }
+        tracing::warn!(%unit, round, "the elected attempt's files are gone; electing another");
+        round += 1;
+    }
+    Err(ShardError::Contended(unit))
+}
+
+async fn committed_under(
+    destination: &Destination,
+    unit: UnitId,
+    plan: &str,
+) -> Result<Option<ShardStats>, ShardError> {
+    match read_stats(destination, unit).await? {
+        Some(stats) if stats.plan != plan => Err(ShardError::OtherPlan {
+            unit,
+            expected: plan.to_owned(),
+            found: stats.plan,
+        }),
+        stats => Ok(stats),
+    }
+}
+
+/// Proposes `mine`, and says who is elected.
+async fn vote(
+    destination: &Destination,
+    unit: UnitId,
+    round: u32,
+    mine: &Candidate,
+    staged: &mut StagedNames,
+) -> Result<Option<Candidate>, ShardError> {
+    let name = unit.election_file(round);
+    if destination.put_if_absent(&name, to_json(&name, mine)?).await? {
+        staged.keep();
+        return Ok(Some(mine.clone()));
+    }
+    let Some(bytes) = destination.read(&name).await? else {
+        return Ok(None);
+    };
+    let elected: Candidate = serde_json::from_slice(&bytes).map_err(ShardError::json(&name))?;
+    if elected.data == mine.data {
+        // The vote was counted and the answer lost.
+        staged.keep();
+    }
+    Ok(Some(elected))
+}
+
+/// Step 3: tables, then marker. `false` if a table is nowhere.
+async fn place(destination: &Destination, elected: &Candidate) -> Result<bool, ShardError> {
+    let stats = &elected.stats;
+    let unit = stats.unit;
+    let tables = [
+        (&elected.data, unit.data_file(), &stats.data_file),
+        (&elected.failures, unit.failures_file(), &stats.failures_file),
+    ];
+    for (staged, name, checksum) in tables {
+        let placed = destination.place(staged, &name).await?;
+        if !placed && destination.checksum(&name).await?.as_ref() != Some(checksum) {
+            return Ok(false);
+        }
+    }
+    let name = unit.stats_file();
+    destination.put_if_absent(&name, to_json(&name, stats)?).await?;
+    Ok(true)
+}
+
+/// Step 4. The unit is committed: what cannot be removed now is removed by a sweep.
+async fn tidy(destination: &Destination, unit: UnitId, round: u32, candidates: [Option<&Candidate>; 2]) {
+    let elections: Vec<_> = (0..=round).map(|round| unit.election_file(round)).collect();
+    let tables = candidates
+        .into_iter()
+        .flatten()
+        .flat_map(|candidate| [&candidate.data, &candidate.failures]);
+    for name in elections.iter().chain(tables) {
+        if let Err(error) = destination.remove(name).await {
+            tracing::debug!(name, %error, "cannot remove a leftover now");
+        }
+    }
+}
+
+fn to_json<T: Serialize>(name: &str, value: &T) -> Result<Bytes, ShardError> {
+    let mut json = serde_json::to_vec_pretty(value).map_err(ShardError::json(name))?;
+    json.push(b'\n');
+    Ok(json.into())
+}

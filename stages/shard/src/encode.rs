@@ -1,0 +1,9 @@
+//! Rows into Parquet files: the columns, how they are encoded, and the file that takes them.
+
+mod columns;
+mod properties;
+mod table;
+
+pub(crate) use columns::{DataColumns, FailureColumns};
+pub(crate) use properties::{data_properties, failure_properties};
+pub(crate) use table::TableFile;

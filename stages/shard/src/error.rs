@@ -1,0 +1,244 @@
+//! What can go wrong with a shard, and whether to try again.
+
+use std::io;
+use std::path::PathBuf;
+
+use arrow_schema::{ArrowError, DataType};
+use img2tokens_schemas::RowIndex;
+use parquet::errors::ParquetError;
+
+use crate::UnitId;
+
+/// Why a shard could not be written, committed or read. No variant is about a single pair: pairs that fail are rows of
+/// the failures file.
+#[derive(Debug, thiserror::Error)]
+pub enum ShardError {
+    /// The file system refused.
+    #[error("cannot {action} `{}`", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// With which file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The object store refused, or could not be reached after its own retries.
+    #[error("cannot {action} `{name}` in the object store")]
+    Store {
+        /// What was tried.
+        action: &'static str,
+        /// With which object.
+        name: String,
+        /// The store's answer.
+        source: Box<object_store::Error>,
+    },
+    /// The configuration cannot be met.
+    #[error("`{key}` {problem}")]
+    Config {
+        /// The configuration's key.
+        key: &'static str,
+        /// What is wrong with its value.
+        problem: String,
+    },
+    /// A kept input column is not of the type it was announced with.
+    #[error("kept column `{column}` is {found}, not {expected} as announced")]
+    KeptColumn {
+        /// Its name in the input.
+        column: String,
+        /// The type announced.
+        expected: Box<DataType>,
+        /// The type found.
+        found: String,
+    },
+    /// A row came at or before one that came earlier.
+    #[error("{unit}: row {} came after row {}", index.0, after.0)]
+    OutOfOrder {
+        /// The unit.
+        unit: UnitId,
+        /// The row.
+        index: RowIndex,
+        /// The one before it.
+        after: RowIndex,
+    },
+    /// A pair is neither a failure nor has it a sequence.
+    #[error("{unit}: row {} has neither a sequence nor a failure", index.0)]
+    NoSequence {
+        /// The unit.
+        unit: UnitId,
+        /// The row.
+        index: RowIndex,
+    },
+    /// A number does not fit its column.
+    #[error("{value} does not fit column `{column}`")]
+    Overflow {
+        /// The column.
+        column: &'static str,
+        /// The number.
+        value: u64,
+    },
+    /// Pairs went missing or came twice.
+    #[error(
+        "{unit}: {rows_read} rows read are not {filtered} filtered + {pairs} pairs + {failures} failures"
+    )]
+    Unaccounted {
+        /// The unit.
+        unit: UnitId,
+        /// Rows read from the input.
+        rows_read: u64,
+        /// Rows left out by filters.
+        filtered: u64,
+        /// Pairs pushed that have sequences.
+        pairs: u64,
+        /// Pairs pushed that failed.
+        failures: u64,
+    },
+    /// An earlier push failed, so this unit's files are not whole.
+    #[error("{0}: an earlier row could not be written")]
+    Broken(UnitId),
+    /// Rows could not be made into a table.
+    #[error("cannot form a batch of {table}")]
+    Batch {
+        /// `data` or `failures`.
+        table: &'static str,
+        /// The cause.
+        source: ArrowError,
+    },
+    /// A table could not be encoded.
+    #[error("cannot encode {table}")]
+    Encode {
+        /// `data` or `failures`.
+        table: &'static str,
+        /// The cause.
+        source: ParquetError,
+    },
+    /// A file that should be a shard's is not Parquet, or is damaged.
+    #[error("cannot decode `{name}`")]
+    Decode {
+        /// The file.
+        name: String,
+        /// The cause.
+        source: ParquetError,
+    },
+    /// A file that should be a shard's has other columns or metadata.
+    #[error("`{name}` is not a file of this program: {problem}")]
+    Foreign {
+        /// The file.
+        name: String,
+        /// What it lacks.
+        problem: String,
+    },
+    /// A JSON file of the output does not parse, or could not be written as JSON.
+    #[error("cannot read or write `{name}` as JSON")]
+    Json {
+        /// The file.
+        name: String,
+        /// The cause.
+        source: serde_json::Error,
+    },
+    /// A unit is committed already, by a run with another plan.
+    #[error("{unit} was committed under plan {found}, and this is plan {expected}")]
+    OtherPlan {
+        /// The unit.
+        unit: UnitId,
+        /// The hash of this run's plan.
+        expected: String,
+        /// The hash that stands in the committed stats.
+        found: String,
+    },
+    /// Attempts at this unit kept getting in each other's way, or were swept while they ran.
+    #[error("{0}: no attempt could be committed, since others interfered")]
+    Contended(UnitId),
+    /// A blocking task ended early: it panicked, or the runtime shuts down.
+    #[error("a background task did not finish")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl ShardError {
+    /// Whether the same call may succeed later without anyone's doing (exit code 75): a store or network that went
+    /// away, a rival. A full disk, a missing permission or a wrong configuration is not: a person must act.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        use object_store::Error as Store;
+        match self {
+            Self::Io { source, .. } => is_transient_io(source),
+            Self::Store { source, .. } => match source.as_ref() {
+                // The store's client has no finer word: this is what its exhausted retries come to.
+                Store::Generic { source, .. } => io_cause(source.as_ref()).is_none_or(is_transient_io),
+                Store::JoinError { .. } | Store::Precondition { .. } => true,
+                _ => false,
+            },
+            Self::Contended(_) | Self::Task(_) => true,
+            _ => false,
+        }
+    }
+
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+
+    pub(crate) fn store(action: &'static str, name: &str) -> impl FnOnce(object_store::Error) -> Self {
+        let name = name.to_owned();
+        move |source| Self::Store {
+            action,
+            name,
+            source: Box::new(source),
+        }
+    }
+
+    pub(crate) fn json(name: &str) -> impl FnOnce(serde_json::Error) -> Self {
+        let name = name.to_owned();
+        move |source| Self::Json { name, source }
+    }
+}
+
+fn is_transient_io(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::BrokenPipe
+            | Kind::ConnectionAborted
+            | Kind::ConnectionRefused
+            | Kind::ConnectionReset
+            | Kind::HostUnreachable
+            | Kind::Interrupted
+            | Kind::NetworkDown
+            | Kind::NetworkUnreachable
+            | Kind::NotConnected
+            | Kind::ResourceBusy
+            | Kind::StaleNetworkFileHandle
+            | Kind::TimedOut
+            | Kind::UnexpectedEof
+            | Kind::WouldBlock
+    ) || error.raw_os_error() == Some(EIO)
+}
+
+/// Linux's and macOS's number for a device that failed; `io::ErrorKind` has no stable name for it.
+const EIO: i32 = 5;
+
+fn io_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a io::Error> {
+    std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_is_away_is_worth_a_retry_and_a_full_disk_is_not() {
+        let away = object_store::Error::Generic {
+            store: "S3",
+            source: "connection refused".into(),
+        };
+        assert!(ShardError::store("write", "data")(away).is_transient());
+        let denied = object_store::Error::PermissionDenied {
+            path: "data".into(),
+            source: "403".into(),
+        };
+        assert!(!ShardError::store("write", "data")(denied).is_transient());
+        assert!(!ShardError::io("write", "data")(io::ErrorKind::StorageFull.into()).is_transient());
+        assert!(!ShardError::io("write", "data")(io::ErrorKind::PermissionDenied.into()).is_transient());
+        assert!(ShardError::io("write", "data")(io::ErrorKind::StaleNetworkFileHandle.into()).is_transient());
+    }
+}

@@ -1,0 +1,80 @@
+//! A unit's stats file: the commit marker, and all the numbers about the unit.
+
+use std::collections::BTreeMap;
+
+use img2tokens_schemas::FailureReason;
+use serde::{Deserialize, Serialize};
+
+use crate::{Destination, Distribution, ShardError, UnitId};
+
+/// Seconds of work by the name of the stage that did it.
+pub type Timings = BTreeMap<String, f64>;
+
+/// What the source tells of a unit when it has read it to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnitCounts {
+    /// Rows read from the input.
+    pub rows_read: u64,
+    /// Those that a filter left out; all others were pushed.
+    pub filtered: u64,
+}
+
+/// What a file must be to be the one that was committed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileChecksum {
+    /// Its size in bytes.
+    pub size: u64,
+    /// The BLAKE3 hash of its bytes, in hexadecimal.
+    pub blake3: String,
+}
+
+/// `stats/part-NNNNN.json`. That it stands says that the unit's other two files are whole and final.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShardStats {
+    /// The version of the program that wrote the unit.
+    pub program: String,
+    /// The hash of the plan that the unit belongs to.
+    pub plan: String,
+    /// The unit.
+    pub unit: UnitId,
+    /// Rows read from the input: `filtered + pairs + failures`.
+    pub rows_read: u64,
+    /// Rows that a filter left out.
+    pub filtered: u64,
+    /// Pairs that have sequences.
+    pub pairs: u64,
+    /// Rows of the data file.
+    pub sequences: u64,
+    /// Rows of the failures file, by reason.
+    pub failures: BTreeMap<FailureReason, u64>,
+    /// Visual codes of a pair's image, over all pairs.
+    pub image_codes: Distribution,
+    /// Ids of a sequence, over all sequences.
+    pub input_ids: Distribution,
+    /// The data file.
+    pub data_file: FileChecksum,
+    /// The failures file.
+    pub failures_file: FileChecksum,
+    /// Seconds each stage worked on this unit.
+    pub timings: Timings,
+}
+
+impl ShardStats {
+    /// The number of pairs that failed, whatever the reason.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failures.values().sum()
+    }
+}
+
+/// The stats of a committed unit; none if the unit is not committed.
+///
+/// # Errors
+/// If the file cannot be read or is no stats file.
+pub async fn read_stats(destination: &Destination, unit: UnitId) -> Result<Option<ShardStats>, ShardError> {
+    let name = unit.stats_file();
+    let bytes = destination.read(&name).await?;
+    bytes
+        .map(|bytes| serde_json::from_slice(&bytes).map_err(ShardError::json(&name)))
+        .transpose()
+}

@@ -1,0 +1,94 @@
+//! A unit's name, and the names of its files under the output root.
+
+use serde::{Deserialize, Serialize};
+
+/// The folder of attempts under way: invisible to readers, who look into `data`, `failures` and `stats`.
+pub(crate) const STAGING: &str = ".tmp";
+/// The folder of the commit markers.
+pub(crate) const STATS: &str = "stats";
+
+/// A unit of the plan, from 0: a range of input rows that becomes one shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UnitId(pub u64);
+
+impl UnitId {
+    /// `data/part-00000.parquet`, relative to the output root.
+    #[must_use]
+    pub fn data_file(self) -> String {
+        format!("data/{self}.parquet")
+    }
+
+    /// `failures/part-00000.parquet`, relative to the output root.
+    #[must_use]
+    pub fn failures_file(self) -> String {
+        format!("failures/{self}.parquet")
+    }
+
+    /// `stats/part-00000.json`, relative to the output root: the commit marker.
+    #[must_use]
+    pub fn stats_file(self) -> String {
+        format!("{STATS}/{self}.json")
+    }
+
+    /// The name under which the writers of this unit elect one of them, in round `round`.
+    pub(crate) fn election_file(self, round: u32) -> String {
+        format!("{STAGING}/{self}.elected-{round}.json")
+    }
+
+    /// The unit of a file named `part-NNNNN.SUFFIX`; none if the name is another.
+    #[must_use]
+    pub fn of_file(name: &str, suffix: &str) -> Option<Self> {
+        let unit = Self::of_staged(name)?;
+        (name.strip_prefix(&unit.to_string())?.strip_prefix('.')? == suffix).then_some(unit)
+    }
+
+    /// The unit of an attempt's file, `part-NNNNN.` and anything.
+    pub(crate) fn of_staged(name: &str) -> Option<Self> {
+        let (stem, _) = name.split_once('.')?;
+        let unit = Self(stem.strip_prefix("part-")?.parse().ok()?);
+        (unit.to_string() == stem).then_some(unit)
+    }
+}
+
+/// `part-00000`: the stem of the unit's files, five digits or more.
+impl std::fmt::Display for UnitId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "part-{:05}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_are_those_of_the_contract() {
+        assert_eq!(UnitId(7).data_file(), "data/part-00007.parquet");
+        assert_eq!(UnitId(7).failures_file(), "failures/part-00007.parquet");
+        assert_eq!(UnitId(1_234_567).stats_file(), "stats/part-1234567.json");
+    }
+
+    #[test]
+    fn only_the_one_spelling_of_a_unit_counts() {
+        for name in [
+            "part-1.json",
+            "part-000001.json",
+            "part-+0001.json",
+            "part-00001.json.tmp",
+            "x.json",
+            "part-00001",
+        ] {
+            assert_eq!(UnitId::of_file(name, "json"), None, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_leads_back_to_its_unit(unit: u64) {
+            let name = UnitId(unit).stats_file();
+            prop_assert_eq!(UnitId::of_file(name.trim_start_matches("stats/"), "json"), Some(UnitId(unit)));
+        }
+    }
+}

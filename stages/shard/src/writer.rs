@@ -1,0 +1,211 @@
+//! A unit's outcomes on their way into its files.
+
+use std::collections::BTreeMap;
+
+use img2tokens_schemas::{Outcome, RowIndex, SequenceRow};
+
+use crate::commit::{Attempt, commit};
+use crate::encode::{DataColumns, FailureColumns, TableFile, data_properties, failure_properties};
+use crate::{
+    Destination, Distribution, FileChecksum, ShardConfig, ShardError, ShardStats, Timings, UnitCounts, UnitId,
+};
+
+/// Rows gathered before they are handed to the encoder. Small, so that few of the input's batches are held.
+const BATCH_ROWS: usize = 1024;
+
+/// Writes one unit. Dropped without [`ShardWriter::commit`] it leaves nothing.
+///
+/// Memory: the encoded pages of one row group and at most 1,024 rows before them, of each of the two tables.
+/// `begin` and `push` write files and compress pages: call them from a thread that may block.
+pub struct ShardWriter {
+    destination: Destination,
+    unit: UnitId,
+    plan: String,
+    batch_rows: usize,
+    data: TableFile,
+    data_rows: DataColumns,
+    failures: TableFile,
+    failure_rows: FailureColumns,
+    tally: Tally,
+    last: Option<RowIndex>,
+    broken: bool,
+}
+
+/// What is counted on the way.
+#[derive(Default)]
+struct Tally {
+    pairs: u64,
+    sequences: u64,
+    failures: BTreeMap<img2tokens_schemas::FailureReason, u64>,
+    image_codes: Distribution,
+    input_ids: Distribution,
+}
+
+impl ShardWriter {
+    /// Opens the unit's files under temporary names: in the output folder, or in the system's temporary folder if the
+    /// destination is a store.
+    ///
+    /// # Errors
+    /// If the configuration cannot be met or the files not be created.
+    pub fn begin(destination: &Destination, unit: UnitId, config: &ShardConfig) -> Result<Self, ShardError> {
+        let schema = config.data_schema()?;
+        let data_file = destination.stage(unit, "data")?;
+        let failures_file = destination.stage(unit, "failures")?;
+        let failure_rows = FailureColumns::new();
+        let failure_schema = failure_rows.schema().clone();
+        Ok(Self {
+            destination: destination.clone(),
+            unit,
+            plan: config.plan.clone(),
+            batch_rows: config.row_group_rows.min(BATCH_ROWS),
+            data: TableFile::new("data", data_file, schema.clone(), data_properties(config, unit)?)?,
+            data_rows: DataColumns::new(schema, config.kept.clone()),
+            failures: TableFile::new(
+                "failures",
+                failures_file,
+                failure_schema,
+                failure_properties(config, unit)?,
+            )?,
+            failure_rows,
+            tally: Tally::default(),
+            last: None,
+            broken: false,
+        })
+    }
+
+    /// Takes the next pair's outcome. Pairs come in row order; rows that a filter left out do not come.
+    ///
+    /// # Errors
+    /// If the row is out of order, has no sequence, does not fit its columns, or a file cannot be written. The unit
+    /// can no longer be committed then.
+    pub fn push(&mut self, outcome: Outcome) -> Result<(), ShardError> {
+        let pushed = self.push_next(&outcome);
+        self.broken |= pushed.is_err();
+        pushed
+    }
+
+    fn push_next(&mut self, outcome: &Outcome) -> Result<(), ShardError> {
+        let (unit, index) = (self.unit, outcome.index);
+        if let Some(after) = self.last.filter(|last| *last >= index) {
+            return Err(ShardError::OutOfOrder { unit, index, after });
+        }
+        self.last = Some(index);
+        match &outcome.result {
+            Ok(rows) if rows.is_empty() => return Err(ShardError::NoSequence { unit, index }),
+            Ok(rows) => self.push_sequences(outcome, rows)?,
+            Err(failure) => {
+                *self.tally.failures.entry(failure.reason).or_default() += 1;
+                self.failure_rows
+                    .append(&outcome.key, outcome.url.as_deref(), failure);
+            }
+        }
+        if self.failure_rows.rows() >= self.batch_rows {
+            self.failures.write(&self.failure_rows.take()?)?;
+        }
+        Ok(())
+    }
+
+    fn push_sequences(&mut self, outcome: &Outcome, rows: &[SequenceRow]) -> Result<(), ShardError> {
+        self.tally.pairs += 1;
+        for row in rows {
+            self.data_rows
+                .append(&outcome.key, outcome.url.as_deref(), &outcome.kept, row)?;
+            self.tally.sequences += 1;
+            self.tally
+                .input_ids
+                .add(count("num_tokens", row.sequence.input_ids.len())?);
+            if self.data_rows.rows() >= self.batch_rows {
+                self.data.write(&self.data_rows.take()?)?;
+            }
+        }
+        let codes = rows.first().map_or(0, |row| row.pair.visual.codes().len());
+        self.tally.image_codes.add(count("image_len", codes)?);
+        Ok(())
+    }
+
+    /// Finishes the files and makes them the unit's, unless another attempt's have become so already: then that
+    /// attempt's stats are returned, and this one leaves nothing.
+    ///
+    /// When this returns an error the unit is not committed, or the marker was written and the answer lost; trying the
+    /// unit again is right in both cases.
+    ///
+    /// # Errors
+    /// If rows are unaccounted for, an earlier push failed, a file cannot be written, the store fails, or the unit
+    /// stands committed under another plan.
+    pub async fn commit(self, counts: UnitCounts, timings: Timings) -> Result<ShardStats, ShardError> {
+        let destination = self.destination.clone();
+        let attempt = tokio::task::spawn_blocking(move || self.finish(counts, timings)).await??;
+        commit(&destination, attempt).await
+    }
+
+    fn finish(mut self, counts: UnitCounts, timings: Timings) -> Result<Attempt, ShardError> {
+        if self.broken {
+            return Err(ShardError::Broken(self.unit));
+        }
+        let stats = self.stats(counts, timings);
+        let failures = stats.failed();
+        if counts
+            .filtered
+            .checked_add(stats.pairs)
+            .and_then(|rows| rows.checked_add(failures))
+            != Some(counts.rows_read)
+        {
+            let UnitCounts { rows_read, filtered } = counts;
+            return Err(ShardError::Unaccounted {
+                unit: self.unit,
+                rows_read,
+                filtered,
+                pairs: stats.pairs,
+                failures,
+            });
+        }
+        if self.data_rows.rows() > 0 {
+            self.data.write(&self.data_rows.take()?)?;
+        }
+        if self.failure_rows.rows() > 0 {
+            self.failures.write(&self.failure_rows.take()?)?;
+        }
+        let (data, failures) = (self.data.finish()?, self.failures.finish()?);
+        let stats = ShardStats {
+            data_file: data.checksum,
+            failures_file: failures.checksum,
+            ..stats
+        };
+        Ok(Attempt {
+            data: data.file,
+            failures: failures.file,
+            stats,
+        })
+    }
+
+    /// All but the checksums.
+    fn stats(&mut self, counts: UnitCounts, timings: Timings) -> ShardStats {
+        let tally = std::mem::take(&mut self.tally);
+        let unknown = FileChecksum {
+            size: 0,
+            blake3: String::new(),
+        };
+        ShardStats {
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            plan: self.plan.clone(),
+            unit: self.unit,
+            rows_read: counts.rows_read,
+            filtered: counts.filtered,
+            pairs: tally.pairs,
+            sequences: tally.sequences,
+            failures: tally.failures,
+            image_codes: tally.image_codes,
+            input_ids: tally.input_ids,
+            data_file: unknown.clone(),
+            failures_file: unknown,
+            timings,
+        }
+    }
+}
+
+fn count(column: &'static str, items: usize) -> Result<u32, ShardError> {
+    u32::try_from(items).map_err(|_| ShardError::Overflow {
+        column,
+        value: items as u64,
+    })
+}
