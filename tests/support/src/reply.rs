@@ -1,0 +1,52 @@
+//! One answer of a [`StaticSite`](crate::StaticSite).
+
+use bytes::Bytes;
+use hyper::StatusCode;
+
+/// What a path answers: status, headers, body.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Bytes,
+    pub(crate) together: usize,
+}
+
+impl Reply {
+    /// 200 with a body.
+    #[must_use]
+    pub fn ok(body: impl Into<Bytes>) -> Self {
+        Self { status: StatusCode::OK, headers: Vec::new(), body: body.into(), together: 1 }
+    }
+
+    /// A status with an empty body.
+    ///
+    /// # Panics
+    /// If `status` is no HTTP status.
+    #[must_use]
+    pub fn status(status: u16) -> Self {
+        let status = StatusCode::from_u16(status).expect("a status from 100 to 999");
+        Self { status, ..Self::ok(Bytes::new()) }
+    }
+
+    /// 302 to `location`.
+    #[must_use]
+    pub fn redirect(location: impl Into<String>) -> Self {
+        Self::status(302).header("location", location)
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same, but sent only when `count` requests for this path wait for it: proof that they were in flight at
+    /// one time.
+    #[must_use]
+    pub const fn together(mut self, count: usize) -> Self {
+        self.together = count;
+        self
+    }
+}

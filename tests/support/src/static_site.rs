@@ -1,0 +1,169 @@
+//! A web site in memory.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{HeaderMap, Request, Response, StatusCode, Version, body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::sync::Barrier;
+
+use crate::{loopback::Loopback, reply::Reply};
+
+/// A web site whose pages stand in memory: paths answer with the replies put there, everything else with 404.
+#[derive(Debug)]
+pub struct StaticSite {
+    pages: Arc<Pages>,
+    server: Loopback,
+}
+
+/// What the last request for a path looked like.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The protocol it came by.
+    pub version: Version,
+    /// Its headers.
+    pub headers: HeaderMap,
+}
+
+#[derive(Debug, Default)]
+struct Pages {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    pages: HashMap<String, Page>,
+    requests: HashMap<String, usize>,
+    last: HashMap<String, Asked>,
+    in_flight: usize,
+    most_in_flight: usize,
+}
+
+#[derive(Debug)]
+struct Page {
+    replies: Vec<Reply>,
+    together: Arc<Barrier>,
+}
+
+impl StaticSite {
+    /// An empty site over plain HTTP/1.1.
+    #[must_use]
+    pub fn start() -> Self {
+        let pages = Arc::<Pages>::default();
+        let served = Arc::clone(&pages);
+        let server = Loopback::accept(move |stream| {
+            let pages = Arc::clone(&served);
+            async move {
+                let service = service_fn(move |request| answer(Arc::clone(&pages), request));
+                // A client that goes away early is no failure of the site.
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            }
+        });
+        Self { pages, server }
+    }
+
+    /// Lets `path` (with its leading `/`, without a query) answer `reply` from now on.
+    pub fn put(&self, path: impl Into<String>, reply: Reply) {
+        self.put_sequence(path, [reply]);
+    }
+
+    /// Lets `path` answer one reply after the other, and then the last one for ever.
+    pub fn put_sequence(&self, path: impl Into<String>, replies: impl IntoIterator<Item = Reply>) {
+        let replies: Vec<Reply> = replies.into_iter().collect();
+        let count = replies.iter().map(|reply| reply.together).max().unwrap_or(1);
+        self.pages.lock().pages.insert(path.into(), Page { replies, together: Arc::new(Barrier::new(count)) });
+    }
+
+    /// The URL of `path`.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address())
+    }
+
+    /// Where the site listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// How often `path` was asked for.
+    #[must_use]
+    pub fn requests(&self, path: &str) -> usize {
+        self.pages.lock().requests.get(path).copied().unwrap_or(0)
+    }
+
+    /// How often anything was asked for.
+    #[must_use]
+    pub fn total_requests(&self) -> usize {
+        self.pages.lock().requests.values().sum()
+    }
+
+    /// The most requests that were being answered at one time.
+    #[must_use]
+    pub fn most_in_flight(&self) -> usize {
+        self.pages.lock().most_in_flight
+    }
+
+    /// The last request for `path`, if there was one.
+    #[must_use]
+    pub fn last_request(&self, path: &str) -> Option<Asked> {
+        self.pages.lock().last.get(path).cloned()
+    }
+}
+
+impl Pages {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a request and finds the reply that is due, with the barrier to wait at before it is sent.
+    fn begin(&self, request: &Request<Incoming>) -> Option<(Reply, Arc<Barrier>)> {
+        let path = request.uri().path();
+        let asked = Asked { version: request.version(), headers: request.headers().clone() };
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        state.in_flight += 1;
+        state.most_in_flight = state.most_in_flight.max(state.in_flight);
+        state.last.insert(path.to_owned(), asked);
+        let count = state.requests.entry(path.to_owned()).or_default();
+        let place = *count;
+        *count += 1;
+        let page = state.pages.get(path)?;
+        let reply = page.replies.get(place).or(page.replies.last())?;
+        Some((reply.clone(), Arc::clone(&page.together)))
+    }
+}
+
+async fn answer(pages: Arc<Pages>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let due = pages.begin(&request);
+    let response = match due {
+        Some((reply, together)) => {
+            together.wait().await;
+            response_of(reply)
+        }
+        None => response_of(Reply::status(404)),
+    };
+    pages.lock().in_flight -= 1;
+    Ok(response)
+}
+
+fn response_of(reply: Reply) -> Response<Full<Bytes>> {
+    let built = reply
+        .headers
+        .iter()
+        .fold(Response::builder().status(reply.status), |builder, (name, value)| builder.header(name, value))
+        .body(Full::new(reply.body));
+    built.unwrap_or_else(|error| {
+        let mut response = Response::new(Full::new(Bytes::from(error.to_string())));
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
+}
