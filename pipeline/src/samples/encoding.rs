@@ -92,6 +92,15 @@ impl Encoding {
             .unwrap_or_default()
     }
 
+    /// What a caption calls a picture whose colours this encoding does not keep.
+    pub(super) const fn print(self) -> Option<&'static str> {
+        match self {
+            Self::JpegGrey | Self::PngGrey | Self::TiffGrey => Some("black and white print"),
+            Self::BmpPalette => Some("sepia print"),
+            _ => None,
+        }
+    }
+
     /// The picture as a file.
     pub(super) fn encode(self, picture: RgbImage) -> ImageResult<Vec<u8>> {
         let mut file = Cursor::new(Vec::new());

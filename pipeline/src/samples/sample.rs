@@ -84,7 +84,10 @@ impl Sample {
         let scene = Scene::of(index, &mut draws);
         Self {
             path: format!("/pictures/{index:06}.{}", encoding.extension()),
-            caption: scene.caption(),
+            caption: encoding.print().map_or_else(
+                || scene.caption(),
+                |print| format!("{print}: {}", scene.caption()),
+            ),
             width,
             height,
             encoding,
