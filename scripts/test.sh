@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# All tests: the workspace's, then those that read the program's output from Python.
+#
+# Needs Rust, a C compiler, Python 3.11 or newer, a package registry for crates and wheels, and the shared golden data
+# in ../shared (or where IMG2TOKENS_SHARED says).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+venv=.venv
+requirements=(-r tests/python/requirements.txt -c tests/python/constraints.txt)
+
+fail() {
+    printf 'scripts/test.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+check_machine() {
+    command -v cargo >/dev/null || fail "cargo is not installed: see https://rustup.rs"
+    command -v python3 >/dev/null || fail "python3 is not installed"
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "python3 is $(python3 -V), 3.11 or newer is needed"
+    local shared=${IMG2TOKENS_SHARED:-../shared}
+    [[ -d $shared/golden ]] || fail "no golden data at $shared/golden: set IMG2TOKENS_SHARED to the shared folder"
+}
+
+# Debian and Ubuntu ship Python without ensurepip: there `python3 -m venv` needs the package python3-venv.
+make_venv() {
+    rm -rf "$venv"
+    python3 -m venv "$venv" && return
+    rm -rf "$venv"
+    if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+        apt-get update -qq && apt-get install -y -qq python3-venv && python3 -m venv "$venv" && return
+    fi
+    fail "python3 cannot make a virtual environment: install python3-venv (apt-get install python3-venv) and try again"
+}
+
+# The environment is made again when what it should hold has changed.
+prepare_venv() {
+    local wanted
+    wanted=$(cat tests/python/requirements.txt tests/python/constraints.txt)
+    [[ -f $venv/installed.txt && $(<"$venv/installed.txt") == "$wanted" ]] && return
+    make_venv
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: "${requirements[@]}"
+    printf '%s\n' "$wanted" >"$venv/installed.txt"
+}
+
+check_machine
+cargo test --release --workspace
+cargo build --release --bin img2tokens
+prepare_venv
+IMG2TOKENS_BIN=${CARGO_TARGET_DIR:-target}/release/img2tokens \
+    "$venv/bin/python" -m pytest -p no:cacheprovider tests/python/test_*.py
