@@ -1,1 +1,21 @@
 //! The dynamic visual tokenizer in candle, on the CPU.
+//!
+//! One part of the model a file, in the order of the flow: [`encoder`], [`selector`], [`merger`] (or [`packed`]),
+//! [`codebook`]. A picture is computed alone and on one thread, with shapes that depend on nothing but the model and
+//! the picture; a batch is spread over threads picture by picture. So ids depend on no batch and no thread count.
+
+mod attention;
+mod codebook;
+mod encoder;
+mod error;
+mod layers;
+mod merger;
+mod model;
+mod packed;
+mod selector;
+mod settings;
+mod tokenizer;
+mod weights;
+
+pub use settings::Settings;
+pub use tokenizer::CandleTokenizer;

@@ -1,0 +1,64 @@
+//! Vector quantisation: a merged token to the nearest code (spec section 5).
+
+use candle_core::{Result, Tensor};
+use img2tokens_vision::{ModelConfig, VisionError};
+
+use crate::error::failed;
+use crate::layers::Linear;
+use crate::weights::Weights;
+
+/// A length below which z is not scaled up any further.
+const MIN_NORM: f32 = 1e-12;
+
+/// The projection to the codes' space, and the codes.
+pub(crate) struct Codebook {
+    hidden: Linear,
+    project: Linear,
+    /// `[d, K]`
+    codes: Tensor,
+    /// `||c||^2`, `[K]`
+    squared_norms: Vec<f32>,
+}
+
+impl Codebook {
+    /// Takes the weights of the whole checkpoint.
+    pub(crate) fn new(config: &ModelConfig, weights: &Weights<'_>) -> std::result::Result<Self, VisionError> {
+        let (d, code) = (config.width, config.code_dim);
+        let layers = weights.under("encode_task_layer");
+        let codes = weights.tensor("quantize.embedding.weight", &[config.codebook_size, code])?;
+        let squared_norms = codes
+            .sqr()
+            .and_then(|squares| squares.sum(1))
+            .and_then(|norms| norms.to_vec1());
+        Ok(Self {
+            hidden: layers.linear("0", d, d)?,
+            project: layers.linear("2", code, d)?,
+            codes: codes.t().map_err(failed("loading the codebook"))?,
+            squared_norms: squared_norms.map_err(failed("loading the codebook"))?,
+        })
+    }
+
+    /// `x`: merged features `[T, D]`; gives z, `[T, d]`, not yet of length one.
+    pub(crate) fn project(&self, x: &Tensor) -> Result<Tensor> {
+        self.project.forward(&self.hidden.forward(x)?.tanh()?)
+    }
+
+    /// `z`: `[T, d]`; gives the nearest code of each, the lowest of equals.
+    pub(crate) fn nearest(&self, z: &Tensor) -> Result<Vec<u16>> {
+        let norms = z.sqr()?.sum_keepdim(1)?.sqrt()?.maximum(MIN_NORM)?;
+        let z = z.broadcast_div(&norms)?;
+        let lengths = z.sqr()?.sum(1)?.to_vec1::<f32>()?;
+        let products = z.matmul(&self.codes)?.to_vec2::<f32>()?;
+        let nearest = |(length, products): (&f32, &Vec<f32>)| {
+            let distances = products
+                .iter()
+                .zip(&self.squared_norms)
+                .map(|(product, norm)| length + norm - 2.0 * product);
+            let lowest = |best: (u16, f32), (code, distance): (u16, f32)| {
+                if distance < best.1 { (code, distance) } else { best }
+            };
+            (0..=u16::MAX).zip(distances).fold((0, f32::INFINITY), lowest).0
+        };
+        Ok(lengths.iter().zip(&products).map(nearest).collect())
+    }
+}
