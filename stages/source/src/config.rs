@@ -1,0 +1,103 @@
+//! What the `[input]` table of the config says to this room (spec/program.md, "Config").
+
+use std::num::{NonZeroU64, NonZeroUsize};
+
+use serde::{Deserialize, Serialize};
+
+use crate::InputFormat;
+
+/// How inputs are to be read. The default detects all it can.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceConfig {
+    /// The format of every input; if none, each file's name and then its content tell.
+    pub format: Option<InputFormat>,
+    /// The column with the picture's URL; if none, a known name is looked for.
+    pub url_column: Option<String>,
+    /// The column with the picture itself (binary, or a Hugging Face image struct); if none, a known name is looked
+    /// for. A row that has bytes is never fetched.
+    pub image_column: Option<String>,
+    /// The column with the caption; if none, a known name is looked for.
+    pub text_column: Option<String>,
+    /// The column with the row's own name, an integer or a string; if none, a known name is looked for.
+    pub key_column: Option<String>,
+    /// The column with the MD5 or SHA-256 digest of the image's bytes; if none, `md5` and `sha256` are looked for,
+    /// except in tars, whose pictures are rarely the bytes that were hashed.
+    pub digest_column: Option<String>,
+    /// The columns that go through to the output.
+    pub keep_columns: Vec<String>,
+    /// Rows that do not pass all of these are left out.
+    pub filters: Vec<Filter>,
+    /// Rows a unit, except in tars, where the file is the unit.
+    pub unit_rows: NonZeroU64,
+    /// Rows a batch at most.
+    pub batch_rows: NonZeroUsize,
+    /// The largest embedded picture in bytes; a larger one fails its row.
+    pub max_image_bytes: u64,
+}
+
+impl Default for SourceConfig {
+    fn default() -> Self {
+        Self {
+            format: None,
+            url_column: None,
+            image_column: None,
+            text_column: None,
+            key_column: None,
+            digest_column: None,
+            keep_columns: Vec::new(),
+            filters: Vec::new(),
+            unit_rows: NonZeroU64::MIN.saturating_add(9_999),
+            batch_rows: NonZeroUsize::MIN.saturating_add(1_023),
+            max_image_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Bounds on a numeric column, both inclusive. A row whose value is null or no number does not pass.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    /// The column.
+    pub column: String,
+    /// The least value that passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// The greatest value that passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+}
+
+impl Filter {
+    /// Whether a row with this value passes.
+    #[must_use]
+    pub fn passes(&self, value: Option<f64>) -> bool {
+        value.is_some_and(|value| {
+            !value.is_nan()
+                && self.min.is_none_or(|min| value >= min)
+                && self.max.is_none_or(|max| value <= max)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_include_their_bounds_and_never_pass_what_is_no_number() {
+        let filter = Filter {
+            column: "punsafe".into(),
+            min: Some(0.1),
+            max: Some(0.5),
+        };
+        assert!(filter.passes(Some(0.1)) && filter.passes(Some(0.5)));
+        assert!(!filter.passes(Some(0.09)) && !filter.passes(Some(0.51)));
+        let open = Filter {
+            column: "punsafe".into(),
+            min: None,
+            max: None,
+        };
+        assert!(open.passes(Some(f64::NEG_INFINITY)));
+        assert!(!open.passes(None) && !open.passes(Some(f64::NAN)));
+    }
+}

@@ -1,0 +1,172 @@
+//! A row before it has its place, and the batches in which rows leave this room.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
+use bytes::Bytes;
+use img2tokens_schemas::{
+    Failure, FailureReason, KeptColumns, Outcome, PictureSource, Row, RowIndex, StatedDigest,
+};
+
+use crate::SourceError;
+
+/// Rows that were read together. `rows_read` = `filtered` + `rows.len()`.
+#[derive(Debug)]
+pub struct RowBatch {
+    /// The rows that passed the filters, in input order; a row that could not be read comes as the outcome it has.
+    pub rows: Vec<Result<Row, Outcome>>,
+    /// How many rows the filters left out.
+    pub filtered: u64,
+    /// How many rows of the input this batch accounts for.
+    pub rows_read: u64,
+}
+
+/// What one record of any format says.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    pub(crate) key: Option<String>,
+    pub(crate) url: Option<String>,
+    pub(crate) image: Option<Bytes>,
+    pub(crate) caption: Option<String>,
+    pub(crate) stated_digest: Option<StatedDigest>,
+    /// Why the row cannot be used, if it cannot.
+    pub(crate) failure: Option<Failure>,
+}
+
+impl Draft {
+    /// Marks the row as one that cannot be used; the first reason stays.
+    pub(crate) fn fail(&mut self, reason: FailureReason, detail: impl Into<String>) {
+        self.failure.get_or_insert_with(|| Failure::new(reason, detail));
+    }
+}
+
+/// Where the rows of an extent stand: in which input, from which row on.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) input: Arc<str>,
+    pub(crate) input_number: u32,
+    pub(crate) first_row: u64,
+}
+
+/// A draft, its index in the extent, and its row in the batch of kept columns.
+pub(crate) struct Placed {
+    pub(crate) index: u64,
+    pub(crate) kept_row: usize,
+    pub(crate) draft: Draft,
+}
+
+impl Place {
+    /// Drafts to rows.
+    pub(crate) fn finish(
+        &self,
+        drafts: Vec<Placed>,
+        kept: RecordBatch,
+        rows_read: u64,
+    ) -> Result<RowBatch, SourceError> {
+        let kept = Arc::new(kept);
+        let filtered = rows_read.saturating_sub(drafts.len() as u64);
+        let finish = |placed: Placed| {
+            let columns = KeptColumns::new(Arc::clone(&kept), placed.kept_row).ok_or_else(|| {
+                let problem = "fewer kept values than rows".to_owned();
+                SourceError::decode(
+                    &self.input,
+                    self.first_row + placed.index,
+                    ArrowError::InvalidArgumentError(problem),
+                )
+            })?;
+            Ok(self.row(placed.index, placed.draft, columns))
+        };
+        let rows = drafts
+            .into_iter()
+            .map(finish)
+            .collect::<Result<_, SourceError>>()?;
+        Ok(RowBatch {
+            rows,
+            filtered,
+            rows_read,
+        })
+    }
+
+    fn row(&self, index: u64, draft: Draft, kept: KeptColumns) -> Result<Row, Outcome> {
+        let key = draft
+            .key
+            .unwrap_or_else(|| format!("{:05}-{:09}", self.input_number, self.first_row + index));
+        let index = RowIndex(index);
+        let url = draft.url.filter(|url| !url.trim().is_empty());
+        if let Some(failure) = draft.failure {
+            return Err(Outcome {
+                index,
+                key,
+                url,
+                kept,
+                result: Err(failure),
+            });
+        }
+        let picture = match (draft.image, url) {
+            (Some(bytes), url) => PictureSource::Bytes { bytes, url },
+            (None, Some(url)) => PictureSource::Url(url),
+            (None, None) => PictureSource::Missing,
+        };
+        Ok(Row {
+            index,
+            key,
+            picture,
+            caption: draft.caption,
+            kept,
+            stated_digest: draft.stated_digest,
+        })
+    }
+}
+
+/// The digest that a hexadecimal string states, if its length is that of a known one.
+pub(crate) fn digest_of_hex(text: &str) -> Option<StatedDigest> {
+    let digits = text.trim().as_bytes();
+    let nibble = |digit: u8| {
+        char::from(digit)
+            .to_digit(16)
+            .and_then(|value| u8::try_from(value).ok())
+    };
+    let byte = |pair: &[u8]| match pair {
+        [high, low] => Some(nibble(*high)? << 4 | nibble(*low)?),
+        _ => None,
+    };
+    let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
+    digest_of_bytes(&bytes?)
+}
+
+/// The digest that raw bytes are, if their length is that of a known one.
+pub(crate) fn digest_of_bytes(bytes: &[u8]) -> Option<StatedDigest> {
+    if let Ok(md5) = bytes.try_into() {
+        return Some(StatedDigest::Md5(md5));
+    }
+    bytes.try_into().ok().map(StatedDigest::Sha256)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_told_apart_by_their_length() {
+        assert_eq!(
+            digest_of_hex("000102030405060708090a0b0c0d0E0F"),
+            Some(StatedDigest::Md5([
+                0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+            ]))
+        );
+        assert_eq!(
+            digest_of_hex(&"ab".repeat(32)),
+            Some(StatedDigest::Sha256([0xab; 32]))
+        );
+        for text in [
+            "",
+            "abc",
+            "zz",
+            &"ab".repeat(20),
+            "+00102030405060708090a0b0c0d0e0f",
+        ] {
+            assert_eq!(digest_of_hex(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! One version of a file in a store, read from a thread that may block.
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use object_store::path::Path;
+use object_store::{
+    GetOptions, GetRange, GetResult, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt,
+};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Compression, Input, SourceError};
+
+/// A file of known size and etag. Its methods block: call them on a blocking thread of the runtime.
+#[derive(Clone)]
+pub(crate) struct Object {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    pub(crate) name: Arc<str>,
+    pub(crate) size: u64,
+    etag: Option<String>,
+    runtime: Handle,
+    cancelled: CancellationToken,
+}
+
+impl Object {
+    /// The file as it lies there now.
+    pub(crate) async fn find(
+        input: &Input,
+        cancelled: CancellationToken,
+    ) -> Result<(Self, ObjectMeta), SourceError> {
+        let head = input.store.head(&input.path).await;
+        let meta = head.map_err(|source| SourceError::Store {
+            input: input.name.clone(),
+            source,
+        })?;
+        Ok((Self::new(input, meta.size, meta.e_tag.clone(), cancelled), meta))
+    }
+
+    /// The version of `size` and `etag`; reading another one is an error. Call it within a runtime.
+    pub(crate) fn new(input: &Input, size: u64, etag: Option<String>, cancelled: CancellationToken) -> Self {
+        Self {
+            store: Arc::clone(&input.store),
+            path: input.path.clone(),
+            name: input.name.as_str().into(),
+            size,
+            etag,
+            runtime: Handle::current(),
+            cancelled,
+        }
+    }
+
+    /// The bytes of a range.
+    pub(crate) fn range(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
+        let expected = range.end.saturating_sub(range.start);
+        let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
+        self.open(range)?
+            .read_to_end(&mut bytes)
+            .map_err(|error| SourceError::from_io(&self.name, error))?;
+        match bytes.len() as u64 == expected {
+            true => Ok(bytes.into()),
+            false => Err(SourceError::from_io(
+                &self.name,
+                io::ErrorKind::UnexpectedEof.into(),
+            )),
+        }
+    }
+
+    /// A stream of a range, decompressed.
+    pub(crate) fn open_decompressed(
+        &self,
+        range: Range<u64>,
+        compression: Option<Compression>,
+    ) -> Result<Watched, SourceError> {
+        let raw = self.open(range)?;
+        let reader: Box<dyn Read + Send> = match compression {
+            None => Box::new(raw),
+            Some(Compression::Gzip) => {
+                Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 16, raw)))
+            }
+            Some(Compression::Zstd) => {
+                let decoder = zstd::Decoder::new(raw);
+                Box::new(decoder.map_err(|error| SourceError::from_io(&self.name, error))?)
+            }
+        };
+        Ok(self.watch(reader))
+    }
+
+    /// A stream of a range as it is.
+    fn open(&self, range: Range<u64>) -> Result<Watched, SourceError> {
+        if range.is_empty() {
+            return Ok(self.watch(Box::new(io::empty())));
+        }
+        let result = self.get(range.clone())?;
+        let length = range.end - range.start;
+        let body: Box<dyn Read + Send> = match result.payload {
+            GetResultPayload::File(mut file, _) => {
+                let sought = file.seek(SeekFrom::Start(range.start));
+                sought.map_err(|error| SourceError::from_io(&self.name, error))?;
+                Box::new(file.take(length))
+            }
+            GetResultPayload::Stream(stream) => Box::new(Body {
+                object: self.clone(),
+                stream,
+                chunk: Bytes::new(),
+            }),
+        };
+        Ok(self.watch(body))
+    }
+
+    fn get(&self, range: Range<u64>) -> Result<GetResult, SourceError> {
+        let options = GetOptions {
+            range: Some(GetRange::Bounded(range)),
+            ..GetOptions::default()
+        };
+        let result = self
+            .runtime
+            .block_on(self.store.get_opts(&self.path, options))
+            .map_err(|e| self.failed(e))?;
+        let change = match &result.meta {
+            meta if meta.size != self.size => format!("it has {} bytes, not {}", meta.size, self.size),
+            meta if self.etag.is_some() && meta.e_tag != self.etag => "its etag differs".to_owned(),
+            _ => return Ok(result),
+        };
+        Err(SourceError::Changed {
+            input: self.name.to_string(),
+            change,
+        })
+    }
+
+    fn failed(&self, source: object_store::Error) -> SourceError {
+        SourceError::Store {
+            input: self.name.to_string(),
+            source,
+        }
+    }
+
+    fn watch(&self, reader: Box<dyn Read + Send>) -> Watched {
+        Watched {
+            reader,
+            name: Arc::clone(&self.name),
+            cancelled: self.cancelled.clone(),
+        }
+    }
+}
+
+/// A reader that ends with an error once nobody waits for it any more, however much it could still give.
+pub(crate) struct Watched {
+    reader: Box<dyn Read + Send>,
+    name: Arc<str>,
+    cancelled: CancellationToken,
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.cancelled.is_cancelled() {
+            let input = self.name.to_string();
+            return Err(io::Error::other(SourceError::Interrupted { input, source: None }));
+        }
+        self.reader.read(buffer)
+    }
+}
+
+/// The body of an answer, as it streams in.
+struct Body {
+    object: Object,
+    stream: BoxStream<'static, object_store::Result<Bytes>>,
+    chunk: Bytes,
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.chunk.is_empty() {
+            match self.object.runtime.block_on(self.stream.next()) {
+                Some(Ok(chunk)) => self.chunk = chunk,
+                Some(Err(error)) => return Err(io::Error::other(self.object.failed(error))),
+                None => return Ok(0),
+            }
+        }
+        let length = self.chunk.len().min(buffer.len());
+        self.chunk.split_to(length).as_ref().read(buffer)
+    }
+}
