@@ -156,3 +156,6 @@ fn to_json<T: Serialize>(name: &str, value: &T) -> Result<Bytes, ShardError> {
     json.push(b'\n');
     Ok(json.into())
 }
+
+#[cfg(test)]
+mod tests;

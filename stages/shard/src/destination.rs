@@ -224,7 +224,7 @@ impl std::fmt::Display for Destination {
     }
 }
 
-fn checksum_of(file: &File) -> std::io::Result<FileChecksum> {
+pub(crate) fn checksum_of(file: &File) -> std::io::Result<FileChecksum> {
     let mut hasher = blake3::Hasher::new();
     let size = std::io::copy(&mut &*file, &mut hasher)?;
     Ok(FileChecksum {

@@ -1,1 +1,16 @@
-//! Shards proven.
+//! Proves that a unit's files are what was committed, and that what was committed is right.
+//!
+//! [`verify_unit`] looks at one unit: its stats, the checksums of its two tables, their schema and metadata, every row
+//! and every count. Keys that occur in more than one pair show only across units: each unit's keys go into a
+//! [`KeyLedger`], which is asked at the end. Both hold memory that does not grow with the output.
+//!
+//! What is wrong with the output is a [`Finding`]; an error is that it could not be looked at.
+
+mod finding;
+mod ledger;
+mod row;
+mod unit;
+
+pub use finding::{Finding, Findings};
+pub use ledger::KeyLedger;
+pub use unit::{Expected, UnitReport, verify_unit};

@@ -138,7 +138,7 @@ impl ShardWriter {
         commit(&destination, attempt).await
     }
 
-    fn finish(mut self, counts: UnitCounts, timings: Timings) -> Result<Attempt, ShardError> {
+    pub(crate) fn finish(mut self, counts: UnitCounts, timings: Timings) -> Result<Attempt, ShardError> {
         if self.broken {
             return Err(ShardError::Broken(self.unit));
         }

@@ -1,0 +1,187 @@
+//! The rows of a data file.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, UInt16Type};
+use arrow_array::{Array, BinaryArray, Int32Array, RecordBatch, StringArray};
+use arrow_schema::Fields;
+use img2tokens_schemas::Order;
+use img2tokens_schemas::columns::data_fields;
+
+use super::cells::{Lists, Problem, column, numbers, strings};
+use super::reader::Table;
+use crate::UnitId;
+
+/// A training sample: what an exporter needs of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample<'a> {
+    /// The row in the file, from 0.
+    pub row: u64,
+    /// The pair's name.
+    pub key: &'a str,
+    /// Which half stands on the left.
+    pub order: Order,
+    /// All ids, specials included.
+    pub input_ids: &'a [i32],
+    /// The index in `input_ids` of the first visual code.
+    pub image_start: i32,
+    /// The number of visual codes.
+    pub image_len: i32,
+}
+
+/// A whole row, as it stands in the file; only its types are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DataRow<'a> {
+    /// The sample.
+    pub sample: Sample<'a>,
+    /// The number of ids in the sample, as stated.
+    pub num_tokens: i32,
+    /// The caption's ids, without specials.
+    pub text_ids: &'a [i32],
+    /// The codes, without the vocabulary's offset.
+    pub image_codes: &'a [u16],
+    /// Which patches they stand for: bit `i % 8` (least significant first) of byte `i / 8` is patch i.
+    pub kept_patches: &'a [u8],
+    /// The caption.
+    pub caption: &'a str,
+    /// Where the picture came from.
+    pub url: Option<&'a str>,
+    /// The width of the original picture in pixels.
+    pub width: i32,
+    /// The height of the original picture in pixels.
+    pub height: i32,
+    /// The SHA-256 digest of the picture's bytes, in hexadecimal.
+    pub sha256: &'a str,
+}
+
+/// Rows of a data file of which only the samples were decoded.
+#[derive(Debug)]
+pub struct SampleBatch {
+    first_row: u64,
+    key: StringArray,
+    order: Vec<Order>,
+    input_ids: Lists<Int32Type>,
+    image_start: Int32Array,
+    image_len: Int32Array,
+}
+
+impl SampleBatch {
+    /// The samples, in the file's order.
+    pub fn samples(&self) -> impl ExactSizeIterator<Item = Sample<'_>> {
+        (0..self.order.len()).map(|row| self.sample(row))
+    }
+
+    fn sample(&self, row: usize) -> Sample<'_> {
+        Sample {
+            row: self.first_row + row as u64,
+            key: self.key.value(row),
+            order: self.order[row],
+            input_ids: self.input_ids.get(row),
+            image_start: self.image_start.value(row),
+            image_len: self.image_len.value(row),
+        }
+    }
+}
+
+impl Table for SampleBatch {
+    const PROJECTION: Option<&'static [&'static str]> =
+        Some(&["key", "order", "input_ids", "image_start", "image_len"]);
+
+    fn file(unit: UnitId) -> String {
+        unit.data_file()
+    }
+
+    fn fields() -> Fields {
+        data_fields()
+    }
+
+    fn of(batch: RecordBatch, first_row: u64) -> Result<Self, Problem> {
+        let order = strings(&batch, "order")?;
+        let order = (0..order.len())
+            .map(|row| order_named(order.value(row)))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            first_row,
+            key: strings(&batch, "key")?,
+            order,
+            input_ids: Lists::new(&batch, "input_ids")?,
+            image_start: numbers(&batch, "image_start")?,
+            image_len: numbers(&batch, "image_len")?,
+        })
+    }
+}
+
+/// Rows of a data file.
+#[derive(Debug)]
+pub struct DataBatch {
+    batch: RecordBatch,
+    samples: SampleBatch,
+    num_tokens: Int32Array,
+    text_ids: Lists<Int32Type>,
+    image_codes: Lists<UInt16Type>,
+    kept_patches: BinaryArray,
+    caption: StringArray,
+    url: StringArray,
+    width: Int32Array,
+    height: Int32Array,
+    sha256: StringArray,
+}
+
+impl DataBatch {
+    /// The rows, in the file's order.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = DataRow<'_>> {
+        (0..self.batch.num_rows()).map(|row| DataRow {
+            sample: self.samples.sample(row),
+            num_tokens: self.num_tokens.value(row),
+            text_ids: self.text_ids.get(row),
+            image_codes: self.image_codes.get(row),
+            kept_patches: self.kept_patches.value(row),
+            caption: self.caption.value(row),
+            url: self.url.is_valid(row).then(|| self.url.value(row)),
+            width: self.width.value(row),
+            height: self.height.value(row),
+            sha256: self.sha256.value(row),
+        })
+    }
+
+    /// The same rows with all columns, the kept ones of the input at the end.
+    #[must_use]
+    pub const fn record_batch(&self) -> &RecordBatch {
+        &self.batch
+    }
+}
+
+impl Table for DataBatch {
+    const PROJECTION: Option<&'static [&'static str]> = None;
+
+    fn file(unit: UnitId) -> String {
+        unit.data_file()
+    }
+
+    fn fields() -> Fields {
+        data_fields()
+    }
+
+    fn of(batch: RecordBatch, first_row: u64) -> Result<Self, Problem> {
+        Ok(Self {
+            samples: SampleBatch::of(batch.clone(), first_row)?,
+            num_tokens: numbers(&batch, "num_tokens")?,
+            text_ids: Lists::new(&batch, "text_ids")?,
+            image_codes: Lists::new(&batch, "image_codes")?,
+            kept_patches: column(&batch, "kept_patches", |array| array.as_binary_opt::<i32>())?.clone(),
+            caption: strings(&batch, "caption")?,
+            url: strings(&batch, "url")?,
+            width: numbers(&batch, "width")?,
+            height: numbers(&batch, "height")?,
+            sha256: strings(&batch, "sha256")?,
+            batch,
+        })
+    }
+}
+
+fn order_named(name: &str) -> Result<Order, Problem> {
+    let orders = [Order::ImageText, Order::TextImage];
+    orders
+        .into_iter()
+        .find(|order| order.name() == name)
+        .ok_or_else(|| format!("there is no order `{name}`"))
+}

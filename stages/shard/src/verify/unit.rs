@@ -1,0 +1,306 @@
+//! One unit proven: stats, checksums, tables, counts.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Seek;
+use std::sync::Arc;
+
+use img2tokens_schemas::Order;
+
+use super::ledger::KeyPlace;
+use super::row::check_row;
+use super::{Findings, KeyLedger};
+use crate::destination::checksum_of;
+use crate::read::{DataReader, FailureReader, Reader, Table};
+use crate::stats::read_stats;
+use crate::{Destination, Distribution, FileChecksum, ShardError, ShardStats, UnitId};
+
+/// What the plan says of a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// The plan's hash.
+    pub plan: String,
+    /// The number of the unit's rows in the input.
+    pub rows: u64,
+}
+
+/// What was found out about a unit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnitReport {
+    /// The unit.
+    pub unit: UnitId,
+    /// Its stats, if they can be read.
+    pub stats: Option<ShardStats>,
+    /// What is wrong.
+    pub findings: Findings,
+}
+
+/// Verifies one unit against its stats and, if it is known, against its plan. Its keys go into `keys`.
+///
+/// Reads both tables twice: once for the checksum, once for the rows. Memory: one batch of rows.
+///
+/// # Errors
+/// If the files cannot be looked at. That they are missing, damaged or wrong is a finding.
+pub async fn verify_unit(
+    destination: &Destination,
+    unit: UnitId,
+    expected: Option<&Expected>,
+    keys: &Arc<KeyLedger>,
+) -> Result<UnitReport, ShardError> {
+    let mut findings = Findings::default();
+    let stats = match read_stats(destination, unit).await {
+        Ok(stats) => stats,
+        Err(ShardError::Json { source, .. }) => {
+            findings.add(&unit.stats_file(), None, format!("it is no stats file: {source}"));
+            return Ok(UnitReport {
+                unit,
+                stats: None,
+                findings,
+            });
+        }
+        Err(error) => return Err(error),
+    };
+    let Some(stats) = stats else {
+        findings.add(
+            &unit.stats_file(),
+            None,
+            "it is missing: the unit is not committed",
+        );
+        return Ok(UnitReport {
+            unit,
+            stats: None,
+            findings,
+        });
+    };
+    check_stats(&stats, unit, expected, &mut findings);
+    let data = destination.open(&unit.data_file()).await?;
+    let failures = destination.open(&unit.failures_file()).await?;
+    let (of_unit, keys) = (stats.clone(), keys.clone());
+    let tables = tokio::task::spawn_blocking(move || {
+        let check = UnitCheck {
+            unit,
+            stats: &of_unit,
+            keys: &keys,
+        };
+        let mut findings = check.table(&unit.data_file(), data, &of_unit.data_file, UnitCheck::data_rows)?;
+        let failures = check.table(
+            &unit.failures_file(),
+            failures,
+            &of_unit.failures_file,
+            UnitCheck::failure_rows,
+        )?;
+        findings.merge(failures);
+        Ok::<_, ShardError>(findings)
+    });
+    match tables.await {
+        Ok(found) => findings.merge(found?),
+        // Bytes that are not what was written may be too much for a decoder.
+        Err(error) if error.is_panic() => {
+            findings.add(&unit.data_file(), None, "a table of the unit cannot be decoded")
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(UnitReport {
+        unit,
+        stats: Some(stats),
+        findings,
+    })
+}
+
+fn check_stats(stats: &ShardStats, unit: UnitId, expected: Option<&Expected>, findings: &mut Findings) {
+    let file = unit.stats_file();
+    if stats.unit != unit {
+        findings.add(&file, None, format!("it is of {}", stats.unit));
+    }
+    let accounted = stats
+        .filtered
+        .checked_add(stats.pairs)
+        .and_then(|rows| rows.checked_add(stats.failed()));
+    if accounted != Some(stats.rows_read) {
+        findings.add(
+            &file,
+            None,
+            format!(
+                "{} rows read are not {} filtered + {} pairs + {} failures",
+                stats.rows_read,
+                stats.filtered,
+                stats.pairs,
+                stats.failed()
+            ),
+        );
+    }
+    let Some(expected) = expected else { return };
+    if stats.plan != expected.plan {
+        findings.add(
+            &file,
+            None,
+            format!("it is of plan {}, not {}", stats.plan, expected.plan),
+        );
+    }
+    if stats.rows_read != expected.rows {
+        findings.add(
+            &file,
+            None,
+            format!(
+                "{} rows were read, and the plan has {}",
+                stats.rows_read, expected.rows
+            ),
+        );
+    }
+}
+
+/// The check of one unit's tables; blocks.
+struct UnitCheck<'a> {
+    unit: UnitId,
+    stats: &'a ShardStats,
+    keys: &'a KeyLedger,
+}
+
+impl UnitCheck<'_> {
+    /// Checks a table's bytes, schema and metadata, then its rows by `check_rows`.
+    fn table<B: Table>(
+        &self,
+        name: &str,
+        file: Option<File>,
+        checksum: &FileChecksum,
+        check_rows: fn(&Self, &str, Reader<B>, &mut Findings) -> Result<(), ShardError>,
+    ) -> Result<Findings, ShardError> {
+        let mut findings = Findings::default();
+        let Some(mut file) = file else {
+            findings.add(name, None, "it is missing");
+            return Ok(findings);
+        };
+        let found = checksum_of(&file).map_err(ShardError::io("read", name))?;
+        if found != *checksum {
+            findings.add(
+                name,
+                None,
+                format!(
+                    "it has {} bytes with BLAKE3 {}, and {} bytes with BLAKE3 {} were committed",
+                    found.size, found.blake3, checksum.size, checksum.blake3
+                ),
+            );
+        }
+        file.rewind().map_err(ShardError::io("read", name))?;
+        let checked = Reader::of_file(name.to_owned(), file).and_then(|reader| {
+            self.metadata(name, &reader, &mut findings);
+            check_rows(self, name, reader, &mut findings)
+        });
+        match checked {
+            Err(ShardError::Decode { source, .. }) => {
+                findings.add(name, None, format!("it cannot be decoded: {source}"))
+            }
+            Err(ShardError::Foreign { problem, .. }) => findings.add(name, None, problem),
+            checked => checked?,
+        }
+        Ok(findings)
+    }
+
+    fn metadata<B: Table>(&self, name: &str, reader: &Reader<B>, findings: &mut Findings) {
+        let metadata = reader.metadata();
+        if metadata.unit != self.unit {
+            findings.add(name, None, format!("its rows are those of {}", metadata.unit));
+        }
+        if metadata.plan != self.stats.plan {
+            findings.add(
+                name,
+                None,
+                format!("it is of plan {}, not {}", metadata.plan, self.stats.plan),
+            );
+        }
+    }
+
+    fn data_rows(&self, name: &str, reader: DataReader, findings: &mut Findings) -> Result<(), ShardError> {
+        let vocabulary = reader.metadata().vocabulary;
+        let (mut pairs, mut sequences, mut mask_bytes) = (0_u64, 0_u64, None);
+        let (mut image_codes, mut input_ids) = (Distribution::default(), Distribution::default());
+        let mut orders_of_pair: (String, Vec<Order>) = Default::default();
+        for batch in reader {
+            for row in batch?.rows() {
+                let sample = row.sample;
+                check_row(&vocabulary, &row, &mut |what| {
+                    findings.add(name, Some(sample.row), what)
+                });
+                if *mask_bytes.get_or_insert(row.kept_patches.len()) != row.kept_patches.len() {
+                    findings.add(
+                        name,
+                        Some(sample.row),
+                        "its kept_patches is not as long as those before it",
+                    );
+                }
+                sequences += 1;
+                input_ids.add(clamped(sample.input_ids.len()));
+                // The orders of a pair stand one after the other, each once.
+                let (key, orders) = &mut orders_of_pair;
+                if sequences > 1 && *key == sample.key && !orders.contains(&sample.order) {
+                    orders.push(sample.order);
+                    continue;
+                }
+                orders_of_pair = (sample.key.to_owned(), vec![sample.order]);
+                pairs += 1;
+                image_codes.add(clamped(row.image_codes.len()));
+                self.keys.add(
+                    sample.key,
+                    KeyPlace {
+                        unit: self.unit,
+                        in_failures: false,
+                        row: sample.row,
+                    },
+                )?;
+            }
+        }
+        let stats = self.stats;
+        if (pairs, sequences) != (stats.pairs, stats.sequences) {
+            findings.add(
+                name,
+                None,
+                format!(
+                    "it has {pairs} pairs in {sequences} sequences, and its stats say {} in {}",
+                    stats.pairs, stats.sequences
+                ),
+            );
+        }
+        if (&image_codes, &input_ids) != (&stats.image_codes, &stats.input_ids) {
+            findings.add(name, None, "its codes or ids are not as many as its stats say");
+        }
+        Ok(())
+    }
+
+    fn failure_rows(
+        &self,
+        name: &str,
+        reader: FailureReader,
+        findings: &mut Findings,
+    ) -> Result<(), ShardError> {
+        let mut reasons = BTreeMap::new();
+        for batch in reader {
+            for row in batch?.rows() {
+                *reasons.entry(row.reason).or_default() += 1;
+                self.keys.add(
+                    row.key,
+                    KeyPlace {
+                        unit: self.unit,
+                        in_failures: true,
+                        row: row.row,
+                    },
+                )?;
+            }
+        }
+        if reasons != self.stats.failures {
+            findings.add(
+                name,
+                None,
+                format!(
+                    "it has {} rows, and its stats say {} with other reasons or in other numbers",
+                    reasons.values().sum::<u64>(),
+                    self.stats.failed()
+                ),
+            );
+        }
+        Ok(())
+    }
+}
+
+fn clamped(items: usize) -> u32 {
+    u32::try_from(items).unwrap_or(u32::MAX)
+}
