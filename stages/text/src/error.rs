@@ -1,13 +1,17 @@
 //! Why a tokenizer cannot be had, and why a caption gives no ids.
 
+use std::path::PathBuf;
+
 use img2tokens_schemas::{Failure, FailureReason};
+
+use crate::sentence_piece::ModelError;
 
 /// Why the text stage cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TextSetupError {
     /// Names no tokenizer there is.
     #[error(
-        "text.tokenizer `{tokenizer}` is neither {} nor the path of a tokenizer.json or tokenizer.model",
+        "text.tokenizer `{tokenizer}` is neither `{}` nor the path of a .json or .model file",
         crate::BUILTIN_BYTES
     )]
     UnknownTokenizer {
@@ -17,6 +21,52 @@ pub enum TextSetupError {
     /// A caption of no ids is none.
     #[error("text.max_tokens must be at least 1")]
     ZeroMaxTokens,
+    /// A file that cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file that is no SentencePiece model, or one that is not supported.
+    #[error("{} is not a usable SentencePiece model", path.display())]
+    SentencePiece {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ModelError,
+    },
+    /// A file that is no Hugging Face tokenizer.
+    #[error("{} is not a usable tokenizer.json", path.display())]
+    HuggingFace {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A tokenizer without tokens.
+    #[error("{} has no vocabulary", path.display())]
+    NoVocabulary {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A config beside the tokenizer that is not JSON.
+    #[error("{} is not valid JSON", path.display())]
+    TokenizerConfig {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The config beside the tokenizer names a token that it does not have.
+    #[error("tokenizer_config.json gives {key} as `{token}`, which is not in the vocabulary")]
+    UnknownSpecial {
+        /// `bos_token` or `eos_token`.
+        key: &'static str,
+        /// As given.
+        token: String,
+    },
 }
 
 /// Why a caption gives no ids.
@@ -34,13 +84,21 @@ pub enum TextError {
         /// The id.
         id: u32,
     },
+    /// The tokenizer fails.
+    #[error("the tokenizer fails: {message}")]
+    Tokenizer {
+        /// In its words.
+        message: String,
+    },
 }
 
 impl From<TextError> for Failure {
     fn from(error: TextError) -> Self {
         let reason = match error {
             TextError::EmptyCaption => FailureReason::EmptyCaption,
-            TextError::NoIds | TextError::SpecialInCaption { .. } => FailureReason::TextEncoding,
+            TextError::NoIds | TextError::SpecialInCaption { .. } | TextError::Tokenizer { .. } => {
+                FailureReason::TextEncoding
+            }
         };
         Self::new(reason, error.to_string())
     }

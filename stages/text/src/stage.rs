@@ -1,6 +1,13 @@
 //! Captions to text ids.
 
+use std::ffi::OsStr;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
 use crate::bytes::Bytes;
+use crate::hugging_face::HuggingFace;
+use crate::sentence_piece::SentencePiece;
 use crate::tokenizer::Tokenizer;
 use crate::{BUILTIN_BYTES, TextConfig, TextError, TextSetupError};
 
@@ -44,7 +51,7 @@ impl TextStage {
     /// # Errors
     /// If the caption is empty after clean-up, or the tokenizer makes nothing of it.
     pub fn encode(&self, caption: &str) -> Result<Encoded, TextError> {
-        let caption = caption.to_owned();
+        let caption = self.config.cleanup.apply(caption);
         if caption.trim().is_empty() {
             return Err(TextError::EmptyCaption);
         }
@@ -96,7 +103,7 @@ impl TextStage {
         self.tokenizer.eos()
     }
 
-    /// What tells this tokenizer from every other: its name if built in, else the SHA-256 of its file.
+    /// What tells this tokenizer from every other: its name if built in, else the SHA-256 of its file (`sha256:` and hex).
     #[must_use]
     pub fn digest(&self) -> String {
         self.digest.clone()
@@ -112,11 +119,38 @@ impl std::fmt::Debug for TextStage {
     }
 }
 
+/// The tokenizer of this name, and what tells it from every other.
 fn open_tokenizer(tokenizer: &str) -> Result<(Box<dyn Tokenizer>, String), TextSetupError> {
     if tokenizer == BUILTIN_BYTES {
         return Ok((Box::new(Bytes), BUILTIN_BYTES.to_owned()));
     }
-    Err(TextSetupError::UnknownTokenizer {
-        tokenizer: tokenizer.to_owned(),
-    })
+    let path = Path::new(tokenizer);
+    let extension = path.extension().and_then(OsStr::to_str);
+    if !matches!(extension, Some("json" | "model")) {
+        return Err(TextSetupError::UnknownTokenizer {
+            tokenizer: tokenizer.to_owned(),
+        });
+    }
+    let file = std::fs::read(path).map_err(|source| TextSetupError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let opened: Box<dyn Tokenizer> = if extension == Some("json") {
+        Box::new(HuggingFace::parse(path, &file)?)
+    } else {
+        let parsed = SentencePiece::parse(&file);
+        Box::new(parsed.map_err(|source| TextSetupError::SentencePiece {
+            path: path.to_owned(),
+            source,
+        })?)
+    };
+    Ok((opened, digest(&file)))
+}
+
+fn digest(file: &[u8]) -> String {
+    let hex: String = Sha256::digest(file)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("sha256:{hex}")
 }
