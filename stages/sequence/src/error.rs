@@ -118,3 +118,32 @@ pub enum ParseError {
         len: u32,
     },
 }
+/// What cannot be packed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PackError {
+    /// No context holds nothing.
+    #[error("pack length must be at least 1")]
+    ZeroLength,
+    /// Best fit needs somewhere to fit things.
+    #[error("pack open_packs must be at least 1")]
+    NoOpenPacks,
+    /// An image longer than the context, which would have to be split.
+    #[error("document {document} has an image of {image} ids, more than the pack length {length}")]
+    ImageTooLong {
+        /// Which document, counted from 0 in the order pushed.
+        document: u64,
+        /// The image's ids, `[IMG]` and `[/IMG]` included.
+        image: usize,
+        /// The context length.
+        length: usize,
+    },
+    /// Ids that are no sequence, in which images cannot be found.
+    #[error("document {document} does not parse")]
+    Document {
+        /// Which document, counted from 0 in the order pushed.
+        document: u64,
+        /// Why.
+        #[source]
+        source: ParseError,
+    },
+}
