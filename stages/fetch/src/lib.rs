@@ -1,1 +1,46 @@
 //! One URL to its bytes, safely and politely.
+//!
+//! [`Fetcher::fetch`] is the room's one verb: it asks for a URL, follows its redirects, repeats what is worth
+//! repeating, and returns the body or the reason why there is none. It is shared by thousands of concurrent calls
+//! and spawns nothing; how many calls run at once is the caller's affair.
+//!
+//! What it promises about a web that is not to be trusted:
+//! - **Only where allowed**: http and https, the allowed ports, nothing on the deny list, and no address that is not
+//!   public. The last is decided on the addresses the connection is made to: the resolver drops every other one, and
+//!   there is no second look-up between the check and the connection. Every redirect is checked like a first URL.
+//! - **Bounded**: every wait has a limit (connecting, first byte, next byte, the attempt as a whole), so has every
+//!   size (headers, redirects, body), and bodies together hold no more than a byte budget, whose share travels in
+//!   [`Fetched`] and returns when that is dropped.
+//! - **Polite**: at most so many requests at one host, backoff with jitter, `Retry-After` heeded for the whole host,
+//!   a circuit breaker for hosts that fail, opt-outs in headers respected, robots.txt by option.
+//! - **As sent**: nothing is decompressed and no `Content-Type` is believed.
+//!
+//! With a proxy, names are resolved by the proxy: keeping requests away from private networks is then its task.
+
+mod admission;
+mod attempt;
+mod body;
+mod breaker;
+mod budget;
+mod classify;
+mod client;
+mod clock;
+mod config;
+mod deny_list;
+mod error;
+mod fetcher;
+mod hosts;
+mod opt_out;
+mod public_address;
+mod recent;
+mod resolver;
+mod retry;
+mod robots;
+mod robots_cache;
+mod setup;
+
+pub use config::{FetchConfig, RobotsPolicy};
+pub use error::{FetchCause, FetchError, RedirectFault, Waiting};
+pub use fetcher::{Fetched, Fetcher};
+pub use public_address::is_public;
+pub use setup::FetchSetupError;

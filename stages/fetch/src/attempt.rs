@@ -1,0 +1,292 @@
+//! One attempt: a request, its redirects, a body.
+
+use std::time::{Duration, SystemTime};
+
+use futures::future::BoxFuture;
+use reqwest::{
+    Response, StatusCode,
+    header::{HeaderMap, LOCATION},
+};
+use tokio::time::Instant;
+use url::Url;
+
+use crate::{
+    body::{Body, read_body},
+    classify::request_error,
+    clock::AttemptClock,
+    error::{FetchCause, FetchError, RedirectFault, Waiting},
+    fetcher::Fetcher,
+    hosts::Visit,
+    opt_out::opt_out,
+    retry::retry_after,
+    robots_cache::MAX_ROBOTS_BYTES,
+};
+
+/// The longest rest of a host that is believed.
+const MAX_REST: Duration = Duration::from_secs(3600);
+
+/// How long and how large things may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) max_bytes: u32,
+    pub(crate) max_redirects: u32,
+    pub(crate) connect: Duration,
+    pub(crate) first_byte: Duration,
+    pub(crate) stall: Duration,
+    pub(crate) whole: Duration,
+    /// The longest `Retry-After` that is waited for.
+    pub(crate) max_retry_after: Duration,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Errand {
+    /// A picture, by all rules.
+    Picture,
+    /// A site's rules, to which neither they nor opt-outs apply.
+    Robots,
+}
+
+/// One attempt at a URL.
+#[derive(Debug)]
+pub(crate) struct Attempt<'a> {
+    fetcher: &'a Fetcher,
+    errand: Errand,
+    clock: AttemptClock,
+    asked: bool,
+    http_status: Option<u16>,
+}
+
+/// An attempt that gave no body.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) cause: FetchCause,
+    /// The rest that the host asked for.
+    rest: Option<Duration>,
+    /// Whether that rest is too long to wait for.
+    rest_is_long: bool,
+}
+
+impl From<FetchCause> for Refusal {
+    fn from(cause: FetchCause) -> Self {
+        Self {
+            cause,
+            rest: None,
+            rest_is_long: false,
+        }
+    }
+}
+
+impl Refusal {
+    pub(crate) const fn is_worth_a_retry(&self) -> bool {
+        self.cause.is_transient() && !self.rest_is_long
+    }
+
+    pub(crate) fn retry_after(&self) -> Duration {
+        self.rest.unwrap_or_default()
+    }
+}
+
+/// What one request led to.
+enum Answer {
+    Body(Body),
+    Redirect(Url),
+}
+
+impl<'a> Attempt<'a> {
+    pub(crate) fn new(fetcher: &'a Fetcher, errand: Errand) -> Self {
+        let clock = AttemptClock::start(fetcher.limits.whole);
+        Self {
+            fetcher,
+            errand,
+            clock,
+            asked: false,
+            http_status: None,
+        }
+    }
+
+    /// Whether a request was made.
+    pub(crate) const fn has_asked(&self) -> bool {
+        self.asked
+    }
+
+    /// The last status that a server gave.
+    pub(crate) const fn http_status(&self) -> Option<u16> {
+        self.http_status
+    }
+
+    /// Asks for `url` and follows its redirects. Each is checked like the first URL, and waits for its own host's turn
+    /// after giving up the place at the last: nobody waits for one host while keeping another from others.
+    pub(crate) async fn run(&mut self, url: &Url) -> Result<(Body, Url), Refusal> {
+        let limit = self.fetcher.limits.max_redirects;
+        let mut url = url.clone();
+        for _ in 0..=limit {
+            self.fetcher.admission.check(&url)?;
+            if self.errand == Errand::Picture {
+                self.heed_robots(&url).await?;
+            }
+            let visit = self
+                .clock
+                .uncounted(self.fetcher.hosts.enter(host_of(&url)))
+                .await?;
+            let earlier_status = self.http_status.take();
+            let outcome = self.ask(&url).await;
+            self.report(&visit, &outcome);
+            self.http_status = self.http_status.or(earlier_status);
+            match outcome? {
+                Answer::Body(body) => return Ok((body, url)),
+                Answer::Redirect(next) => url = next,
+            }
+        }
+        Err(FetchCause::Redirect(RedirectFault::TooMany { limit }).into())
+    }
+
+    async fn heed_robots(&mut self, url: &Url) -> Result<(), FetchCause> {
+        let fetcher = self.fetcher;
+        let Some(robots) = &fetcher.robots else {
+            return Ok(());
+        };
+        self.clock
+            .uncounted(robots.check(url, async || fetcher.robots_txt(url).await))
+            .await
+    }
+
+    /// One request, without its redirect.
+    async fn ask(&mut self, url: &Url) -> Result<Answer, Refusal> {
+        let Fetcher { client, limits, .. } = self.fetcher;
+        self.asked = true;
+        let answer = client.get(url.clone()).send();
+        let response = self
+            .clock
+            .within(limits.first_byte, Waiting::FirstByte, answer)
+            .await?
+            .map_err(|error| request_error(error, host_of(url), limits.connect))?;
+        let status = response.status();
+        self.http_status = Some(status.as_u16());
+        if is_redirect(status) {
+            self.heed_opt_out(response.headers())?;
+            return Ok(Answer::Redirect(location(url, response.headers())?));
+        }
+        if !status.is_success() {
+            return Err(self.refused(status, response.headers()));
+        }
+        self.heed_opt_out(response.headers())?;
+        self.body(response).await.map(Answer::Body)
+    }
+
+    async fn body(&mut self, response: Response) -> Result<Body, Refusal> {
+        let Fetcher {
+            limits,
+            budget,
+            admission,
+            ..
+        } = self.fetcher;
+        let max_bytes = match self.errand {
+            Errand::Picture => limits.max_bytes,
+            Errand::Robots => limits.max_bytes.min(MAX_ROBOTS_BYTES),
+        };
+        let mut hasher = admission.deny_list.hasher();
+        let body = read_body(
+            response,
+            max_bytes,
+            limits.stall,
+            budget,
+            &mut self.clock,
+            &mut hasher,
+        )
+        .await?;
+        admission.deny_list.check_body(hasher)?;
+        Ok(body)
+    }
+
+    fn heed_opt_out(&self, headers: &HeaderMap) -> Result<(), FetchCause> {
+        match (&self.fetcher.opt_out_agent, self.errand) {
+            (Some(agent), Errand::Picture) => match opt_out(headers, agent) {
+                Some(header) => Err(FetchCause::OptOut { header }),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    fn refused(&self, status: StatusCode, headers: &HeaderMap) -> Refusal {
+        let asks_for_rest = matches!(
+            status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+        );
+        let rest = asks_for_rest
+            .then(|| retry_after(headers, SystemTime::now()))
+            .flatten();
+        Refusal {
+            cause: FetchCause::Status {
+                status: status.as_u16(),
+            },
+            rest,
+            rest_is_long: rest.is_some_and(|rest| rest > self.fetcher.limits.max_retry_after),
+        }
+    }
+
+    /// Tells the host's health what came of a request.
+    fn report(&self, visit: &Visit, outcome: &Result<Answer, Refusal>) {
+        let Err(refusal) = outcome else {
+            return visit.succeeded();
+        };
+        if refusal.cause.is_transient() {
+            visit.failed();
+        } else if self.http_status.is_some() {
+            visit.succeeded();
+        }
+        if let Some(rest) = refusal.rest {
+            let until = Instant::now() + rest.min(MAX_REST);
+            if refusal.rest_is_long {
+                visit.refuse_until(until)
+            } else {
+                visit.pause_until(until)
+            }
+        }
+    }
+}
+
+impl Fetcher {
+    /// The robots.txt of a URL's site, asked for once. The box ends the recursion of an attempt within an attempt.
+    fn robots_txt<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<String, FetchError>> {
+        Box::pin(async move {
+            let mut attempt = Attempt::new(self, Errand::Robots);
+            let outcome = match url.join("/robots.txt") {
+                Ok(robots) => attempt.run(&robots).await,
+                Err(source) => Err(FetchCause::InvalidUrl { source }.into()),
+            };
+            match outcome {
+                Ok((body, _)) => Ok(String::from_utf8_lossy(&body.bytes).into_owned()),
+                Err(refusal) => Err(FetchError {
+                    cause: refusal.cause,
+                    http_status: attempt.http_status,
+                    attempts: u32::from(attempt.asked),
+                }),
+            }
+        })
+    }
+}
+
+fn host_of(url: &Url) -> &str {
+    url.host_str().unwrap_or_default().trim_end_matches('.')
+}
+
+/// The statuses that send a GET elsewhere; 300 and 304 do not.
+const fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// Where a redirect leads. Servers write raw UTF-8 there, too.
+fn location(url: &Url, headers: &HeaderMap) -> Result<Url, FetchCause> {
+    let value = headers
+        .get(LOCATION)
+        .ok_or(FetchCause::Redirect(RedirectFault::NoLocation))?;
+    let location = String::from_utf8_lossy(value.as_bytes());
+    match url.join(&location) {
+        Ok(next) if matches!(next.scheme(), "http" | "https") => Ok(next),
+        _ => Err(FetchCause::Redirect(RedirectFault::BadLocation {
+            location: location.into_owned(),
+        })),
+    }
+}

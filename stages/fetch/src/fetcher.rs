@@ -1,0 +1,140 @@
+//! The room's door: a URL in, bytes or a failure out.
+
+use bytes::Bytes;
+use reqwest::Client;
+use tokio::time::sleep;
+use url::Url;
+
+use crate::{
+    admission::Admission,
+    attempt::{Attempt, Errand, Limits},
+    breaker::BreakerLimits,
+    budget::{ByteBudget, ByteCredit},
+    client::client,
+    config::FetchConfig,
+    deny_list::DenyList,
+    error::{FetchCause, FetchError},
+    hosts::Hosts,
+    retry::RetryPolicy,
+    robots_cache::RobotsCache,
+    setup::FetchSetupError,
+};
+
+/// Fetches URLs. One is enough for a process: its connections, names, hosts and byte budget are shared by all calls.
+#[derive(Debug)]
+pub struct Fetcher {
+    pub(crate) client: Client,
+    pub(crate) admission: Admission,
+    pub(crate) hosts: Hosts,
+    pub(crate) budget: ByteBudget,
+    pub(crate) robots: Option<RobotsCache>,
+    pub(crate) limits: Limits,
+    /// The name by which `X-Robots-Tag` may address us; none if opt-outs are not respected.
+    pub(crate) opt_out_agent: Option<String>,
+    retry: RetryPolicy,
+}
+
+/// A body as the server sent it.
+///
+/// It holds its share of [`FetchConfig::max_bytes_in_flight`] until it is dropped, so drop it when the bytes are no
+/// longer needed; a clone of `bytes` that outlives it is not counted.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Fetched {
+    /// The body.
+    pub bytes: Bytes,
+    /// Where it came from, after all redirects.
+    pub final_url: Url,
+    /// How often the URL was asked for.
+    pub attempts: u32,
+    _credit: ByteCredit,
+}
+
+impl Fetcher {
+    /// Makes a fetcher. Reads the deny list and the CA file, if there are any; opens no connection.
+    ///
+    /// # Errors
+    /// If the config contradicts itself, or a file it names cannot be read or understood.
+    pub fn new(config: FetchConfig) -> Result<Self, FetchSetupError> {
+        let sizes = config.sizes()?;
+        let deny_list = config
+            .deny_list
+            .as_deref()
+            .map(DenyList::read)
+            .transpose()?
+            .unwrap_or_default();
+        let agent = config.agent_name();
+        let breaker = BreakerLimits {
+            failures: config.breaker_failures,
+            pause: config.breaker_pause,
+        };
+        Ok(Self {
+            client: client(&config)?,
+            admission: Admission {
+                allow_private_addresses: config.allow_private_addresses,
+                ports: config.ports,
+                deny_list,
+            },
+            hosts: Hosts::new(config.per_host, breaker, config.max_hosts),
+            budget: ByteBudget::new(sizes.in_flight),
+            robots: RobotsCache::new(config.robots, agent.clone(), config.max_hosts),
+            limits: Limits {
+                max_bytes: sizes.max_bytes,
+                max_redirects: config.max_redirects,
+                connect: config.connect_timeout,
+                first_byte: config.first_byte_timeout,
+                stall: config.stall_timeout,
+                whole: config.timeout,
+                max_retry_after: config.max_retry_after,
+            },
+            opt_out_agent: config.respect_opt_out.then_some(agent),
+            retry: RetryPolicy {
+                retries: config.retries,
+                backoff: config.backoff,
+                max_backoff: config.max_backoff,
+            },
+        })
+    }
+
+    /// Fetches one URL: asks, follows redirects, and asks again after a transient failure.
+    ///
+    /// # Errors
+    /// If there is no body to be had: [`FetchError`] says why, and turns into a [`Failure`](img2tokens_schemas::Failure).
+    pub async fn fetch(&self, url: &str) -> Result<Fetched, FetchError> {
+        let mut attempts = 0;
+        let mut http_status = None;
+        let url = Url::parse(url).map_err(|source| FetchError {
+            cause: FetchCause::InvalidUrl { source },
+            http_status,
+            attempts,
+        })?;
+        let mut tries = 1;
+        loop {
+            let mut attempt = Attempt::new(self, Errand::Picture);
+            let outcome = attempt.run(&url).await;
+            attempts += u32::from(attempt.has_asked());
+            http_status = attempt.http_status().or(http_status);
+            match outcome {
+                Ok((body, final_url)) => {
+                    return Ok(Fetched {
+                        bytes: body.bytes,
+                        final_url,
+                        attempts,
+                        _credit: body.credit,
+                    });
+                }
+                Err(refusal) if tries <= self.retry.retries && refusal.is_worth_a_retry() => {
+                    sleep(self.retry.wait(url.as_str(), tries).max(refusal.retry_after())).await;
+                    tries += 1;
+                }
+                Err(refusal) => {
+                    return Err(FetchError {
+                        cause: refusal.cause,
+                        http_status,
+                        attempts,
+                    });
+                }
+            }
+        }
+    }
+}
