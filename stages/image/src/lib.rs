@@ -26,5 +26,6 @@ pub use config::{ImageConfig, Resize};
 pub use decoded::{Decoded, Prepared};
 pub use error::ImageError;
 pub use limits::MAX_DECODE_BYTES;
+pub use resize::ResizeError;
 pub use sniff::{Sniffed, sniff};
 pub use stage::ImageStage;

@@ -1,0 +1,149 @@
+//! Pillow's bicubic resize, value for value.
+//!
+//! Pillow filters rows first, rounds to 8 bits, then filters columns; its weights are integers of 22 fractional bits.
+//! All of that shows in the result, so all of it is kept (Pillow, `src/libImaging/Resample.c`). fast_image_resize has
+//! weights of 16 bits, and differs from Pillow by a level in up to 0.6 % of the values and by two in a few.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod kernel;
+mod portable;
+
+use img2tokens_schemas::{Pixels, PixelsError};
+
+/// Bytes that cannot be resized.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResizeError {
+    /// A side, or the side asked for, is 0.
+    #[error("{width} x {height} pixels cannot be resized to {size} x {size}")]
+    Empty {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// The side asked for in pixels.
+        size: u32,
+    },
+    /// The buffer is not `width * height` RGB pixels.
+    #[error("{found} bytes are not {width} x {height} RGB pixels")]
+    Buffer {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// Length of the buffer.
+        found: usize,
+    },
+    /// The result has another size than was asked for.
+    #[error(transparent)]
+    Pixels(#[from] PixelsError),
+}
+
+/// Bytes of a pixel.
+const RGB: usize = 3;
+
+/// An image to resize: `[rows, columns, 3]` to `[side, side, 3]`, none of them 0.
+#[derive(Clone, Copy)]
+struct Task<'a> {
+    rgb: &'a [u8],
+    columns: usize,
+    rows: usize,
+    side: usize,
+}
+
+/// Resizes `[height, width, 3]` bytes to `size` x `size` pixels.
+pub(crate) fn bicubic(width: u32, height: u32, rgb: &[u8], size: u32) -> Result<Pixels, ResizeError> {
+    if width == 0 || height == 0 || size == 0 {
+        return Err(ResizeError::Empty { width, height, size });
+    }
+    if rgb.len() as u64 != u64::from(width) * u64::from(height) * RGB as u64 {
+        return Err(ResizeError::Buffer {
+            width,
+            height,
+            found: rgb.len(),
+        });
+    }
+    let task = Task {
+        rgb,
+        columns: width as usize,
+        rows: height as usize,
+        side: size as usize,
+    };
+    Ok(Pixels::new(size, run(task))?)
+}
+
+fn run(task: Task<'_>) -> Vec<u8> {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(resized) = avx2::resize(task) {
+        return resized;
+    }
+    portable::resize(task)
+}
+
+/// A sum of weighted values, rounded to a value as Pillow rounds it.
+#[inline(always)]
+fn round(sum: i32) -> u8 {
+    ((sum + (1 << (kernel::FRACTION_BITS - 1))) >> kernel::FRACTION_BITS).clamp(0, 255) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn vector_code_gives_the_values_of_the_plain_code() {
+        if avx2::resize(Task {
+            rgb: &[0; 3],
+            columns: 1,
+            rows: 1,
+            side: 1,
+        })
+        .is_none()
+        {
+            return;
+        }
+        // Black and white noise overshoots both ends; the sides reach every path: narrow, equal, wide, tiny, tall.
+        let sides = [1, 2, 7, 16, 31, 56, 57, 130, 224, 900];
+        let mut state = 1_u32;
+        for columns in sides {
+            for rows in [1, 30, 56, 201] {
+                let mut noise = || {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    if state >> 31 == 0 {
+                        (state >> 16) as u8
+                    } else {
+                        255 * (state >> 30 & 1) as u8
+                    }
+                };
+                let rgb: Vec<u8> = (0..columns * rows * RGB).map(|_| noise()).collect();
+                for side in [1, 14, 56] {
+                    let task = Task {
+                        rgb: &rgb,
+                        columns,
+                        rows,
+                        side,
+                    };
+                    assert!(
+                        avx2::resize(task) == Some(portable::resize(task)),
+                        "{columns} x {rows} to {side}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn empty_and_mismatched_buffers_are_refused() {
+        assert!(matches!(bicubic(0, 1, &[], 4), Err(ResizeError::Empty { .. })));
+        assert!(matches!(
+            bicubic(1, 1, &[0; 3], 0),
+            Err(ResizeError::Empty { .. })
+        ));
+        assert!(matches!(
+            bicubic(2, 1, &[0; 3], 4),
+            Err(ResizeError::Buffer { .. })
+        ));
+    }
+}
