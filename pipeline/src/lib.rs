@@ -1,3 +1,31 @@
-//! Web-scale image-text pairs to token sequences that a multimodal language model trains on.
+//! `img2tokens`: web-scale image-text pairs to token sequences that a multimodal language model trains on.
+//!
+//! The library behind the program of the same name, and the one crate that names all stages:
+//!
+//! - [`config`]: what a user can turn;
+//! - [`stages`] and [`model`]: the stages and the model, built from it;
+//! - [`plan`]: which rows make which unit, stored beside the output;
+//! - [`job`]: all of that together, checked before anything runs;
+//! - [`run`]: the running pipeline;
+//! - [`commands`]: one file a command.
 
+pub mod card;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod embedded;
+pub mod exit;
+pub mod job;
+pub mod logging;
+pub mod model;
+pub mod plan;
+pub mod progress;
+pub mod run;
 pub mod samples;
+pub mod stages;
+pub mod stop;
+pub mod storage;
+pub mod summary;
+
+/// The program's name and version, as recorded in plans and shards.
+pub const VERSION: &str = concat!("img2tokens ", env!("CARGO_PKG_VERSION"));

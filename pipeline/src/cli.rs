@@ -1,0 +1,221 @@
+//! The command line, as clap reads it (spec/program.md, "Commands").
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use img2tokens_vision::{Dtype, Merger};
+
+use crate::config::{BackendChoice, DeviceChoice, Override, SelectionChoice, Vision};
+
+/// Web-scale image-text pairs to token sequences that a multimodal language model trains on.
+#[derive(Debug, Parser)]
+#[command(version, about, propagate_version = true)]
+pub struct Cli {
+    /// How messages are written to standard error
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// `--log-format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for machines.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Tokenize all pairs of a config's inputs; units that are committed already are skipped
+    Run(RunArgs),
+    /// Make the plan, or show the one that stands, without running it
+    Plan(RunArgs),
+    /// Run one unit of the plan, for an engine that schedules units
+    Unit(UnitArgs),
+    /// Print the visual codes of local images, one JSON line each
+    Tokenize(TokenizeArgs),
+    /// Print what the image stage makes of files, one JSON line each
+    Prepare(PrepareArgs),
+    /// Print the text ids of each line of standard input
+    Text(TextArgs),
+    /// Check every file of an output and list what is wrong
+    Verify(OutputArgs),
+    /// Print sequences of an output: text, codes, kept patches
+    Inspect(InspectArgs),
+    /// Measure a stage and print JSON
+    #[command(subcommand)]
+    Bench(BenchCommand),
+}
+
+/// A config and what is laid over it.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// The config file (TOML)
+    pub config: PathBuf,
+    /// Lay a value over the config's, for example --set output.path=tokens
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<Override>,
+}
+
+/// `run` and `plan`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The config
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Plan only the first N rows of the input
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+}
+
+/// `unit`
+#[derive(Debug, Args)]
+pub struct UnitArgs {
+    /// The config
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// The unit's number in the plan
+    #[arg(long, value_name = "N")]
+    pub unit: u64,
+}
+
+/// A model and how it is run.
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// A model directory or builtin:nano
+    #[arg(long, default_value = "builtin:nano")]
+    pub model: String,
+    /// The library that computes
+    #[arg(long, value_enum, default_value_t = BackendChoice::Candle)]
+    pub backend: BackendChoice,
+    /// auto, cpu or cuda:N
+    #[arg(long, default_value = "auto")]
+    pub device: DeviceChoice,
+    /// The precision of weights and products: f32, bf16 or f16
+    #[arg(long, default_value = Dtype::F32.name())]
+    pub dtype: Dtype,
+    /// How patches are selected
+    #[arg(long, value_enum, default_value_t = SelectionChoice::Argmax)]
+    pub selection: SelectionChoice,
+    /// The seed of --selection gumbel
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// How the merger computes: full or packed
+    #[arg(long, default_value = Merger::Full.name())]
+    pub merger: Merger,
+    /// Images computed at once; without effect on ids
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub batch_size: u32,
+    /// Threads of the CPU backend; by default all cores
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4_096))]
+    pub threads: Option<u32>,
+}
+
+impl ModelArgs {
+    /// The same as a config's section.
+    #[must_use]
+    pub fn vision(&self) -> Vision {
+        Vision {
+            model: self.model.clone(),
+            backend: self.backend,
+            device: self.device,
+            dtype: self.dtype,
+            batch_size: self.batch_size as usize,
+            selection: self.selection,
+            seed: self.seed,
+            merger: self.merger,
+            threads: self.threads.map(|threads| threads as usize),
+        }
+    }
+}
+
+/// `tokenize`
+#[derive(Debug, Args)]
+pub struct TokenizeArgs {
+    /// The model
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Image files
+    #[arg(required = true)]
+    pub images: Vec<PathBuf>,
+}
+
+/// `prepare`
+#[derive(Debug, Args)]
+pub struct PrepareArgs {
+    /// The side of the resized image in pixels
+    #[arg(long, default_value_t = 224, value_parser = clap::value_parser!(u32).range(1..=8_192))]
+    pub size: u32,
+    /// Write the resized pixels as DIR/NAME.png
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Image files
+    #[arg(required = true)]
+    pub images: Vec<PathBuf>,
+}
+
+/// `text`
+#[derive(Debug, Args)]
+pub struct TextArgs {
+    /// builtin:bytes, a tokenizer.json or a SentencePiece tokenizer.model
+    #[arg(long, default_value = "builtin:bytes")]
+    pub tokenizer: String,
+}
+
+/// `verify`
+#[derive(Debug, Args)]
+pub struct OutputArgs {
+    /// The output's path
+    pub output: String,
+}
+
+/// `inspect`
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The output's path
+    pub output: String,
+    /// Show the sequences of this key only
+    #[arg(long)]
+    pub key: Option<String>,
+    /// Show at most this many sequences
+    #[arg(long, default_value_t = 10)]
+    pub limit: usize,
+}
+
+/// `bench`
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Tokenize random pixels
+    Vision(BenchVisionArgs),
+    /// Decode and resize pictures
+    Image(BenchImageArgs),
+}
+
+/// `bench vision`
+#[derive(Debug, Args)]
+pub struct BenchVisionArgs {
+    /// The model
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Batches measured, after one that is not
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    pub batches: u32,
+}
+
+/// `bench image`
+#[derive(Debug, Args)]
+pub struct BenchImageArgs {
+    /// The side of the resized image in pixels
+    #[arg(long, default_value_t = 224, value_parser = clap::value_parser!(u32).range(1..=8_192))]
+    pub size: u32,
+    /// Passes over the images, after one that is not measured
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub passes: u32,
+    /// Image files; by default the embedded sample set
+    pub images: Vec<PathBuf>,
+}

@@ -1,0 +1,14 @@
+//! The config file: what a user can turn, read strictly and checked before anything runs (spec/program.md, "Config").
+
+mod error;
+mod read;
+mod section;
+mod sections;
+mod validate;
+
+pub use error::ConfigError;
+pub use read::{Override, read};
+pub use sections::{
+    BackendChoice, Compression, Config, DeviceChoice, Features, Fetch, Image, Input, Output, SelectionChoice, Sequence,
+    Text, Vision,
+};

@@ -1,0 +1,257 @@
+//! The sections of the config and their defaults. Every key has a default but `input.paths` and `output.path`.
+
+use std::collections::BTreeMap;
+
+use img2tokens_image::Resize;
+use img2tokens_sequence::OrderPolicy;
+use img2tokens_source::{Filter, InputFormat};
+use img2tokens_vision::{Dtype, Merger};
+use serde::{Deserialize, Serialize};
+
+use super::section::section;
+
+/// The whole config.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the pairs come from.
+    pub input: Input,
+    /// How pictures are downloaded.
+    pub fetch: Fetch,
+    /// How pictures become pixels.
+    pub image: Image,
+    /// How pixels become codes.
+    pub vision: Vision,
+    /// How captions become ids.
+    pub text: Text,
+    /// How both become a sequence.
+    pub sequence: Sequence,
+    /// What is written, and where.
+    pub output: Output,
+}
+
+section! {
+    /// `[input]`
+    Input {
+        /// Files, globs or folders: local, s3://, gs://, az://, http(s)://; or `builtin:samples`.
+        paths: Vec<String> = Vec::new(),
+        /// parquet, csv, tsv, jsonl or webdataset; by default told from the file's name.
+        format: Option<InputFormat> = None,
+        /// The column of URLs; by default the first known name (URL, url, ..).
+        url_column: Option<String> = None,
+        /// The column of captions; by default the first known name (TEXT, caption, text, ..).
+        text_column: Option<String> = None,
+        /// The column of unique row names; by default the first known name, else file and row number.
+        key_column: Option<String> = None,
+        /// Input columns that go through to the output as they are.
+        keep_columns: Vec<String> = Vec::new(),
+        /// Rows in one unit, and so at most in one shard.
+        unit_rows: u64 = 10_000,
+        /// Rows outside these ranges are left out.
+        filters: Vec<Filter> = Vec::new(),
+    }
+}
+
+section! {
+    /// `[fetch]`
+    Fetch {
+        /// Downloads in flight at once.
+        concurrency: usize = 256,
+        /// Of those, at most this many at one host.
+        per_host: usize = 8,
+        /// Seconds one attempt may take as a whole.
+        timeout_s: f64 = 30.0,
+        /// Further attempts after a transient failure.
+        retries: u32 = 2,
+        /// The largest body accepted, in bytes.
+        max_bytes: u64 = 20 * 1024 * 1024,
+        /// What servers see; say who you are and how to reach you.
+        user_agent: String = concat!(
+            "img2tokens/", env!("CARGO_PKG_VERSION"), " (corpus tokenization; set fetch.user_agent to a contact of yours)"
+        ).to_owned(),
+        /// Leave out pictures whose servers opt out of machine learning.
+        respect_opt_out: bool = true,
+        /// Allow loopback and private addresses. Off: a public list of URLs must not reach into your network.
+        allow_private_addresses: bool = false,
+        /// What to do where the dataset states a digest of the picture: off, or fail the pair when it differs.
+        verify_hash: bool = false,
+    }
+}
+
+section! {
+    /// `[image]`
+    Image {
+        /// The side S in pixels; by default the model's.
+        size: Option<u32> = None,
+        /// The most pixels (width x height) a picture may have.
+        max_pixels: u64 = 89_478_485,
+        /// bicubic, as the published code; bicubic_scaled_dct is faster and gives other ids.
+        resize: Resize = Resize::Bicubic,
+        /// The shortest side accepted, in pixels.
+        min_side: u32 = 1,
+    }
+}
+
+section! {
+    /// `[vision]`
+    Vision {
+        /// A model directory or `builtin:nano`.
+        model: String = "builtin:nano".to_owned(),
+        /// candle.
+        backend: BackendChoice = BackendChoice::Candle,
+        /// auto, cpu or cuda:N.
+        device: DeviceChoice = DeviceChoice::Auto,
+        /// f32, bf16 or f16.
+        dtype: Dtype = Dtype::F32,
+        /// Pictures in one batch; without effect on ids.
+        batch_size: usize = 32,
+        /// argmax or gumbel.
+        selection: SelectionChoice = SelectionChoice::Argmax,
+        /// The seed of the gumbel noise.
+        seed: u64 = 0,
+        /// full or packed.
+        merger: Merger = Merger::Full,
+        /// Threads of the CPU backend; by default all cores. Without effect on ids.
+        threads: Option<usize> = None,
+    }
+}
+
+/// `vision.backend`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendChoice {
+    /// candle, on the CPU.
+    Candle,
+}
+
+/// `vision.device`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// A GPU if there is one, else the CPU.
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The CUDA device of this number.
+    Cuda(u32),
+}
+
+impl std::str::FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => text
+                .strip_prefix("cuda:")
+                .and_then(|number| number.parse().ok())
+                .map(Self::Cuda)
+                .ok_or_else(|| format!("`{text}` is none of auto, cpu, cuda:N")),
+        }
+    }
+}
+
+impl std::fmt::Display for DeviceChoice {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Auto => formatter.write_str("auto"),
+            Self::Cpu => formatter.write_str("cpu"),
+            Self::Cuda(number) => write!(formatter, "cuda:{number}"),
+        }
+    }
+}
+
+impl Serialize for DeviceChoice {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for DeviceChoice {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// `vision.selection`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum SelectionChoice {
+    /// Keep a patch if that is the likelier choice.
+    Argmax,
+    /// Draw, with noise from (seed, key, patch).
+    Gumbel,
+}
+
+section! {
+    /// `[text]`
+    Text {
+        /// `builtin:bytes`, a tokenizer.json or a SentencePiece tokenizer.model.
+        tokenizer: String = "builtin:bytes".to_owned(),
+        /// The most ids of a caption; the rest is cut off.
+        max_tokens: usize = 1024,
+    }
+}
+
+section! {
+    /// `[sequence]`
+    Sequence {
+        /// alternate, both, image_text, text_image, or the probability of image_text.
+        order: OrderPolicy = OrderPolicy::Alternate,
+        /// Begin sequences with the text tokenizer's BOS.
+        bos: bool = false,
+        /// End sequences with its EOS.
+        eos: bool = true,
+    }
+}
+
+section! {
+    /// `[output]`
+    Output {
+        /// Where shards go: a folder, s3://, gs:// or az://.
+        path: String = String::new(),
+        /// zstd, snappy or none.
+        compression: Compression = Compression::Zstd,
+        /// Rows in a Parquet row group.
+        row_group_rows: usize = 1_000,
+        /// none, or merged_f16.
+        features: Features = Features::None,
+    }
+}
+
+/// `output.compression`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// Zstandard.
+    Zstd,
+    /// Snappy.
+    Snappy,
+    /// Uncompressed.
+    None,
+}
+
+/// `output.features`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Features {
+    /// Ids only.
+    None,
+}
+
+impl Config {
+    /// Every key of the config: section to its keys.
+    #[must_use]
+    pub fn keys() -> BTreeMap<&'static str, &'static [&'static str]> {
+        BTreeMap::from([
+            ("input", Input::KEYS),
+            ("fetch", Fetch::KEYS),
+            ("image", Image::KEYS),
+            ("vision", Vision::KEYS),
+            ("text", Text::KEYS),
+            ("sequence", Sequence::KEYS),
+            ("output", Output::KEYS),
+        ])
+    }
+}

@@ -1,0 +1,49 @@
+//! Values that have the right type and still cannot be.
+
+use img2tokens_sequence::OrderPolicy;
+
+use super::{Config, ConfigError};
+
+/// Checks what types cannot.
+pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
+    let missing =
+        |key, example| Err(ConfigError::Missing { file: file.to_owned(), key, example });
+    if config.input.paths.is_empty() {
+        return missing("input.paths", "paths = [\"laion/*.parquet\"]");
+    }
+    if config.output.path.is_empty() {
+        return missing("output.path", "path = \"tokens\"");
+    }
+    let wrong = |key: &str, value: String, message: &str| {
+        Err(ConfigError::WrongValue {
+            file: file.to_owned(),
+            key: key.to_owned(),
+            value: format!(" = {value}"),
+            message: message.to_owned(),
+        })
+    };
+    let positive = [
+        ("input.unit_rows", config.input.unit_rows),
+        ("fetch.concurrency", config.fetch.concurrency as u64),
+        ("fetch.per_host", config.fetch.per_host as u64),
+        ("fetch.max_bytes", config.fetch.max_bytes),
+        ("image.max_pixels", config.image.max_pixels),
+        ("vision.batch_size", config.vision.batch_size as u64),
+        ("vision.threads", config.vision.threads.unwrap_or(1) as u64),
+        ("text.max_tokens", config.text.max_tokens as u64),
+        ("output.row_group_rows", config.output.row_group_rows as u64),
+    ];
+    if let Some((key, value)) = positive.into_iter().find(|(_, value)| *value == 0) {
+        return wrong(key, value.to_string(), "it must be at least 1");
+    }
+    let timeout = config.fetch.timeout_s;
+    if !(timeout.is_finite() && timeout > 0.0 && timeout < 86_400.0) {
+        return wrong("fetch.timeout_s", timeout.to_string(), "it must be above 0 and below 86400 seconds");
+    }
+    if let OrderPolicy::Probability(probability) = config.sequence.order
+        && !(0.0..=1.0).contains(&probability)
+    {
+        return wrong("sequence.order", probability.to_string(), "a probability lies between 0 and 1");
+    }
+    Ok(())
+}

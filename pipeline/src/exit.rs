@@ -1,0 +1,74 @@
+//! How the program ends: its exit codes, and errors that know theirs.
+
+use std::process::ExitCode;
+
+/// The exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: failed for good.
+    Failed,
+    /// 2: the command line or the config is wrong.
+    Usage,
+    /// 75: failed or stopped, and worth trying again (`EX_TEMPFAIL` of sysexits.h).
+    Retry,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+impl Exit {
+    /// The number.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Retry => 75,
+        }
+    }
+}
+
+/// An error and the exit code it ends the program with.
+#[derive(Debug)]
+pub struct Failed {
+    /// The code.
+    pub exit: Exit,
+    /// What went wrong.
+    pub error: anyhow::Error,
+}
+
+impl Failed {
+    /// Wrong usage or config; a store that is away for a moment is worth trying again all the same.
+    pub fn usage(error: impl Into<anyhow::Error>) -> Self {
+        let error = error.into();
+        let exit = if crate::job::is_transient(&error) { Exit::Retry } else { Exit::Usage };
+        Self { exit, error }
+    }
+
+    /// A run that failed, for good or for now.
+    pub fn run(error: impl Into<anyhow::Error>) -> Self {
+        let error = error.into();
+        let exit = if crate::job::is_transient(&error) { Exit::Retry } else { Exit::Failed };
+        Self { exit, error }
+    }
+
+    /// The error and its causes on one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let mut parts: Vec<String> = Vec::new();
+        for cause in self.error.chain() {
+            let text = cause.to_string().replace('\n', " ");
+            // Some errors repeat their source's text in their own.
+            if parts.last().is_none_or(|last| !last.ends_with(&text)) {
+                parts.push(text);
+            }
+        }
+        parts.join(": ")
+    }
+}

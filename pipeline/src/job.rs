@@ -1,0 +1,145 @@
+//! A job: everything a run needs, built from the config and checked, before the first picture is asked for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use img2tokens_engine::CancellationToken;
+use img2tokens_shard::{Destination, ShardConfig, ShardStats};
+use img2tokens_source::{Input, expand};
+use img2tokens_vision::Checkpoint;
+use serde_json::json;
+
+use crate::config::{Compression, Config};
+use crate::embedded::{self, EmbeddedSamples};
+use crate::plan::{self, Identity, Plan, PlanError};
+use crate::run::{self, Flow, Meters, PlannedUnit, RunError};
+use crate::stages::{self, Stages};
+use crate::{model, storage};
+
+/// A planned run.
+pub struct Job {
+    /// What the user asked for.
+    pub config: Config,
+    /// The plan it follows.
+    pub plan: Plan,
+    /// All units of the plan.
+    pub units: Vec<PlannedUnit>,
+    /// The output root.
+    pub destination: Arc<Destination>,
+    checkpoint: Checkpoint,
+    stages: Stages,
+    shard: ShardConfig,
+    samples: Option<EmbeddedSamples>,
+}
+
+impl Job {
+    /// Opens model, tokenizer and inputs, and makes the plan or checks the run against the one that stands.
+    ///
+    /// # Errors
+    /// One line that says what is wrong and what to do.
+    pub async fn prepare(config: Config, limit: Option<u64>) -> anyhow::Result<Self> {
+        let checkpoint = model::open(&config.vision)?;
+        let stages = Stages::new(&config, checkpoint.config())?;
+        let destination = Arc::new(storage::destination(&config.output.path)?);
+        let samples = embedded::start_if_asked(&config).await?;
+        let inputs = inputs(&config, samples.as_ref()).await?;
+        let identity = Identity::new(&config, &checkpoint, &stages.text, limit);
+        let plan = match Plan::read(&destination).await? {
+            Some(plan) => plan,
+            None => plan::make(&stages.source, &inputs, identity.clone()).await?.store(&destination).await?,
+        };
+        plan.check_identity(&identity)?;
+        let inputs = unchanged_inputs(&plan, &inputs).await?;
+        let units = plan.planned_units(&inputs);
+        let shard = shard_config(&config, &plan, &stages, &checkpoint)?;
+        Ok(Self { config, plan, units, destination, checkpoint, stages, shard, samples })
+    }
+
+    /// Runs `units` and returns the stats of those that were committed.
+    ///
+    /// # Errors
+    /// If the model cannot be loaded, or as [`run::run`].
+    pub async fn run(
+        self,
+        units: Vec<PlannedUnit>,
+        meters: Meters,
+        cancel: CancellationToken,
+    ) -> anyhow::Result<Vec<ShardStats>> {
+        let tokenizer = model::load(&self.config.vision, &self.checkpoint)?;
+        let flow = Flow {
+            fetches: self.config.fetch.concurrency,
+            batch_size: self.config.vision.batch_size,
+            unit_rows: self.config.input.unit_rows,
+        };
+        let shard = Arc::new(self.shard);
+        let ran = run::run(self.stages, tokenizer, units, self.destination, shard, flow, meters, cancel).await;
+        if let Some(samples) = self.samples {
+            samples.stop().await;
+        }
+        Ok(ran?)
+    }
+}
+
+async fn inputs(config: &Config, samples: Option<&EmbeddedSamples>) -> anyhow::Result<Vec<Arc<Input>>> {
+    let mut inputs = Vec::new();
+    for pattern in &config.input.paths {
+        let location = match samples {
+            Some(samples) if pattern == embedded::SAMPLES => samples.pairs_file(),
+            _ => pattern.clone(),
+        };
+        let (store, pattern) = storage::resolve(&location)?;
+        inputs.extend(expand(store, &pattern).await?.into_iter().map(Arc::new));
+    }
+    Ok(inputs)
+}
+
+/// The plan's inputs in the plan's order, each as large and of the same entity tag as it was.
+async fn unchanged_inputs(plan: &Plan, inputs: &[Arc<Input>]) -> Result<Vec<Arc<Input>>, PlanError> {
+    let by_name: BTreeMap<&str, &Arc<Input>> = inputs.iter().map(|input| (input.name.as_str(), input)).collect();
+    let mut unchanged = Vec::with_capacity(plan.inputs.len());
+    for planned in &plan.inputs {
+        let input = by_name
+            .get(planned.name.as_str())
+            .ok_or_else(|| PlanError::InputGone { name: planned.name.clone() })?;
+        plan::check_input(input, &planned.survey).await?;
+        unchanged.push(Arc::clone(input));
+    }
+    Ok(unchanged)
+}
+
+fn shard_config(
+    config: &Config,
+    plan: &Plan,
+    stages: &Stages,
+    checkpoint: &Checkpoint,
+) -> Result<ShardConfig, PlanError> {
+    let vocabulary = stages::vocabulary(&stages.text, checkpoint.config());
+    let hash = plan.hash()?;
+    let provenance = json!({
+        "program": plan.program,
+        "plan": hash,
+        "identity": plan.identity,
+        "vocabulary": vocabulary,
+    });
+    Ok(ShardConfig {
+        compression: match config.output.compression {
+            Compression::Zstd => img2tokens_shard::Compression::default(),
+            Compression::Snappy => img2tokens_shard::Compression::Snappy,
+            Compression::None => img2tokens_shard::Compression::None,
+        },
+        row_group_rows: config.output.row_group_rows,
+        kept: plan.inputs.first().map(|input| input.survey.kept.clone()).unwrap_or_default(),
+        plan: hash,
+        provenance,
+        vocabulary,
+    })
+}
+
+/// Whether an error that ended a job is one that may pass: the program then exits with 75.
+#[must_use]
+pub fn is_transient(error: &anyhow::Error) -> bool {
+    if let Some(error) = error.downcast_ref::<RunError>() {
+        return error.is_transient();
+    }
+    error.downcast_ref::<img2tokens_shard::ShardError>().is_some_and(img2tokens_shard::ShardError::is_transient)
+}

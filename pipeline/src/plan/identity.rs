@@ -1,0 +1,132 @@
+//! What a unit's content depends on, and nothing else: two runs with equal identities write equal bytes.
+
+use img2tokens_text::TextStage;
+use img2tokens_vision::{Checkpoint, ModelConfig};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::config::Config;
+
+/// The settings of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Every config key that changes what is written; speed (concurrency, batch size, threads, device) is left out.
+    pub settings: Value,
+    /// The model.
+    pub model: ModelIdentity,
+    /// The text tokenizer's digest.
+    pub tokenizer: String,
+    /// The number of input rows taken, if not all.
+    pub limit: Option<u64>,
+}
+
+/// Which model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelIdentity {
+    /// The digest of its tensors.
+    pub digest: String,
+    /// Its dimensions.
+    pub config: ModelConfig,
+}
+
+impl Identity {
+    /// The identity of a run.
+    #[must_use]
+    pub fn new(config: &Config, checkpoint: &Checkpoint, text: &TextStage, limit: Option<u64>) -> Self {
+        Self {
+            settings: settings(config),
+            model: ModelIdentity {
+                digest: checkpoint.digest().to_owned(),
+                config: checkpoint.config().clone(),
+            },
+            tokenizer: text.digest(),
+            limit,
+        }
+    }
+
+    /// The hash of all of it.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let text = json!(self).to_string();
+        blake3::hash(text.as_bytes()).to_hex().to_string()
+    }
+
+    /// The settings that differ in `other`, one line each.
+    #[must_use]
+    pub fn changes(&self, other: &Self) -> Vec<String> {
+        let mut changes = Vec::new();
+        compare("", &json!(self), &json!(other), &mut changes);
+        changes
+    }
+}
+
+fn settings(config: &Config) -> Value {
+    let (fetch, vision, output) = (&config.fetch, &config.vision, &config.output);
+    json!({
+        "input": config.input,
+        "fetch": {
+            "max_bytes": fetch.max_bytes,
+            "respect_opt_out": fetch.respect_opt_out,
+            "allow_private_addresses": fetch.allow_private_addresses,
+            "verify_hash": fetch.verify_hash,
+        },
+        "image": config.image,
+        "vision": {
+            "backend": vision.backend,
+            "dtype": vision.dtype,
+            "selection": vision.selection,
+            "seed": vision.seed,
+            "merger": vision.merger,
+        },
+        "text": { "max_tokens": config.text.max_tokens },
+        "sequence": config.sequence,
+        "output": {
+            "compression": output.compression,
+            "row_group_rows": output.row_group_rows,
+            "features": output.features,
+        },
+    })
+}
+
+fn compare(path: &str, planned: &Value, now: &Value, changes: &mut Vec<String>) {
+    if let (Value::Object(planned), Value::Object(now)) = (planned, now) {
+        for (key, value) in planned {
+            let path = format!("{path}.{key}");
+            compare(&path, value, now.get(key).unwrap_or(&Value::Null), changes);
+        }
+    } else if planned != now {
+        let path = path.trim_start_matches(".settings").trim_start_matches('.');
+        changes.push(format!("{path}: planned {planned}, now {now}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(config: &Config) -> Identity {
+        Identity {
+            settings: settings(config),
+            model: ModelIdentity { digest: "d".to_owned(), config: ModelConfig::lavit() },
+            tokenizer: "t".to_owned(),
+            limit: None,
+        }
+    }
+
+    #[test]
+    fn speed_is_no_part_of_the_identity_and_content_is() {
+        let planned = identity(&Config::default());
+        let mut config = Config::default();
+        config.vision.batch_size = 7;
+        config.vision.threads = Some(1);
+        config.fetch.concurrency = 3;
+        assert_eq!(identity(&config).hash(), planned.hash());
+        config.vision.seed = 9;
+        config.sequence.bos = true;
+        assert_ne!(identity(&config).hash(), planned.hash());
+        assert_eq!(
+            planned.changes(&identity(&config)),
+            ["sequence.bos: planned false, now true", "vision.seed: planned 0, now 9"]
+        );
+    }
+}

@@ -1,0 +1,39 @@
+//! What can end a run before its last unit.
+
+use img2tokens_engine::{OutOfOrder, WorkerError};
+use img2tokens_shard::ShardError;
+use img2tokens_source::SourceError;
+use img2tokens_vision::VisionError;
+
+/// Why a run ended; a pair's failure never does.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// An input could not be read on.
+    #[error("reading the input failed")]
+    Source(#[from] SourceError),
+    /// A shard could not be written.
+    #[error("writing a shard failed")]
+    Shard(#[from] ShardError),
+    /// The model or its device failed.
+    #[error("tokenizing failed")]
+    Vision(#[from] WorkerError<VisionError>),
+    /// Two pairs claim one place in a unit: a bug of this program.
+    #[error("a unit's rows were mixed up")]
+    Order(#[from] OutOfOrder),
+    /// A task of the program panicked: a bug of this program.
+    #[error("a task of the program died")]
+    Lost(#[source] tokio::task::JoinError),
+}
+
+impl RunError {
+    /// Whether the same run may succeed later: a store or device that went away.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Shard(error) => error.is_transient(),
+            Self::Source(error) => error.is_transient(),
+            Self::Vision(_) | Self::Lost(_) => true,
+            Self::Order(_) => false,
+        }
+    }
+}

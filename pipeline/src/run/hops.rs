@@ -1,0 +1,197 @@
+//! What each hop does with one pair.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use img2tokens_engine::{Crossing, Meter};
+use img2tokens_fetch::Fetched;
+use img2tokens_schemas::{
+    Digest, Failure, FailureReason, PairTokens, PictureSource, Pixels, SequenceRow, StatedDigest, VisualTokens,
+};
+use img2tokens_vision::{Picture, PixelBatch, VisionError, VisualTokenizer};
+use md5::Md5;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc::Receiver;
+
+use super::ticket::Ticket;
+use super::timings::Part;
+use crate::stages::Stages;
+
+/// A pair whose picture is still to be had.
+#[derive(Debug)]
+pub(super) struct WantedPair {
+    pub(super) ticket: Ticket,
+    pub(super) picture: PictureSource,
+    pub(super) caption: String,
+    pub(super) stated_digest: Option<StatedDigest>,
+}
+
+/// A pair with its image's bytes.
+pub(super) struct EncodedPair {
+    ticket: Ticket,
+    image: ImageBytes,
+    caption: String,
+    stated_digest: Option<StatedDigest>,
+}
+
+/// The bytes, and while they live the memory they are credited with.
+enum ImageBytes {
+    Fetched(Fetched),
+    Embedded(Bytes),
+}
+
+impl ImageBytes {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Fetched(fetched) => &fetched.bytes,
+            Self::Embedded(bytes) => bytes,
+        }
+    }
+}
+
+/// A pair whose image is ready for the model.
+pub(super) struct PreparedPair {
+    ticket: Ticket,
+    pixels: Pixels,
+    facts: PictureFacts,
+}
+
+/// A pair with its codes.
+pub(super) struct TokenizedPair {
+    ticket: Ticket,
+    tokens: VisualTokens,
+    facts: PictureFacts,
+}
+
+/// What the row says of the pair beside its ids.
+struct PictureFacts {
+    caption: String,
+    width: u32,
+    height: u32,
+    sha256: Digest,
+}
+
+/// Downloads the picture, unless the input brought it along.
+pub(super) async fn fetch(stages: &Stages, pair: WantedPair) -> Crossing<EncodedPair> {
+    let WantedPair { ticket, picture, caption, stated_digest } = pair;
+    let image = match picture {
+        PictureSource::Bytes { bytes, .. } => Ok(ImageBytes::Embedded(bytes)),
+        PictureSource::Missing => {
+            Err(Failure::new(FailureReason::MissingUrl, "the row has neither a URL nor image bytes"))
+        }
+        PictureSource::Url(url) => {
+            let started = Instant::now();
+            let fetched = stages.fetch.fetch(&url).await;
+            ticket.spent(Part::Fetch, started);
+            fetched.map(ImageBytes::Fetched).map_err(Failure::from)
+        }
+    };
+    match image {
+        Ok(image) => Crossing::Onward(EncodedPair { ticket, image, caption, stated_digest }),
+        Err(failure) => {
+            ticket.end(Err(failure)).await;
+            Crossing::Ended
+        }
+    }
+}
+
+/// Hashes, decodes and resizes on a thread of the blocking pool.
+pub(super) async fn prepare(stages: Arc<Stages>, pair: EncodedPair) -> Crossing<PreparedPair> {
+    let EncodedPair { ticket, image, caption, stated_digest } = pair;
+    let started = Instant::now();
+    let work = tokio::task::spawn_blocking(move || prepare_bytes(&stages, image.as_slice(), stated_digest, caption));
+    let prepared = work.await.unwrap_or_else(|lost| {
+        Err(Failure::new(FailureReason::CorruptImage, format!("the decoder gave up: {lost}")))
+    });
+    ticket.spent(Part::Image, started);
+    match prepared {
+        Ok((pixels, facts)) => Crossing::Onward(PreparedPair { ticket, pixels, facts }),
+        Err(failure) => {
+            ticket.end(Err(failure)).await;
+            Crossing::Ended
+        }
+    }
+}
+
+fn prepare_bytes(
+    stages: &Stages,
+    bytes: &[u8],
+    stated: Option<StatedDigest>,
+    caption: String,
+) -> Result<(Pixels, PictureFacts), Failure> {
+    let sha256 = Digest(Sha256::digest(bytes).into());
+    if let Some(stated) = stated.filter(|_| stages.verify_hash) {
+        check_digest(stated, sha256, bytes)?;
+    }
+    let prepared = stages.image.prepare(bytes).map_err(Failure::from)?;
+    Ok((prepared.pixels, PictureFacts { caption, width: prepared.width, height: prepared.height, sha256 }))
+}
+
+fn check_digest(stated: StatedDigest, sha256: Digest, bytes: &[u8]) -> Result<(), Failure> {
+    let (matches, name) = match stated {
+        StatedDigest::Sha256(stated) => (stated == sha256.0, "sha256"),
+        StatedDigest::Md5(stated) => (stated[..] == Md5::digest(bytes)[..], "md5"),
+    };
+    if matches {
+        Ok(())
+    } else {
+        Err(Failure::new(FailureReason::DigestMismatch, format!("the bytes' {name} is not the one the dataset states")))
+    }
+}
+
+/// Tokenizes batches: runs on the thread that owns the model.
+pub(super) fn tokenize_with(
+    mut tokenizer: Box<dyn VisualTokenizer>,
+    meter: Arc<Meter>,
+) -> impl FnMut(Vec<PreparedPair>) -> Result<Vec<TokenizedPair>, VisionError> + Send + 'static {
+    move |pairs| {
+        let started = Instant::now();
+        meter.take(pairs.len() as u64);
+        let mut pictures = Vec::with_capacity(pairs.len());
+        let mut rest = Vec::with_capacity(pairs.len());
+        for PreparedPair { ticket, pixels, facts } in pairs {
+            pictures.push(Picture { key: ticket.key.clone(), pixels });
+            rest.push((ticket, facts));
+        }
+        let tokens = tokenizer.tokenize(&PixelBatch::new(pictures)?)?;
+        meter.finish(rest.len() as u64);
+        let share = started.elapsed() / u32::try_from(rest.len().max(1)).unwrap_or(u32::MAX);
+        let joined = rest.into_iter().zip(tokens).map(|((ticket, facts), tokens)| {
+            ticket.unit.timings.add(Part::Vision, share);
+            TokenizedPair { ticket, tokens, facts }
+        });
+        Ok(joined.collect())
+    }
+}
+
+/// Encodes captions, assembles sequences, and hands every pair to its unit's writer.
+pub(super) async fn finish(stages: &Stages, mut batches: Receiver<Vec<TokenizedPair>>) {
+    while let Some(pairs) = batches.recv().await {
+        for TokenizedPair { ticket, tokens, facts } in pairs {
+            let started = Instant::now();
+            let sequences = assemble(stages, &ticket.key, tokens, facts);
+            ticket.spent(Part::Sequence, started);
+            ticket.end(sequences).await;
+        }
+    }
+}
+
+fn assemble(
+    stages: &Stages,
+    key: &str,
+    visual: VisualTokens,
+    facts: PictureFacts,
+) -> Result<Vec<SequenceRow>, Failure> {
+    if visual.codes().is_empty() {
+        return Err(Failure::new(FailureReason::NoVisualTokens, "the selector keeps no patch of this picture"));
+    }
+    let text = stages.text.encode(&facts.caption).map_err(Failure::from)?;
+    let sequences = stages
+        .sequence
+        .assemble(key, visual.codes(), &text.ids)
+        .map_err(|error| Failure::new(FailureReason::TextEncoding, error.to_string()))?;
+    let PictureFacts { width, height, sha256, .. } = facts;
+    let pair = Arc::new(PairTokens { visual, text_ids: text.ids, caption: text.caption, width, height, sha256 });
+    Ok(sequences.into_iter().map(|sequence| SequenceRow { sequence, pair: pair.clone() }).collect())
+}

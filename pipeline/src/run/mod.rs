@@ -1,0 +1,150 @@
+//! The running pipeline: all of the program's concurrency, top to bottom like the flow.
+//!
+//! ```text
+//! read -> rows -> FETCH -> pictures -> IMAGE -> pixels -> batches -> VISION -> tokens -> SEQUENCE -> a writer a unit
+//! ```
+//!
+//! Every arrow is a bounded queue: a slow hop stops those before it, and memory stays what the configuration says
+//! whatever the size of the input. Every hop in capitals ends some pairs as failures: they go straight to their unit's
+//! writer. Several units are in flight, so that one slow host at the end of a unit does not drain the device.
+
+mod error;
+mod hops;
+mod meters;
+mod read;
+mod ticket;
+mod timings;
+mod writer;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use img2tokens_engine::{BatchLimits, CancellationToken, each_concurrently, gather_batches, work_on_thread};
+use img2tokens_shard::{Destination, ShardConfig, ShardStats};
+use img2tokens_vision::VisualTokenizer;
+use tokio::sync::mpsc::channel;
+use tokio::task::JoinSet;
+
+pub use error::RunError;
+pub use meters::Meters;
+pub use read::PlannedUnit;
+
+use crate::stages::Stages;
+
+/// How much is in flight at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Flow {
+    /// Downloads.
+    pub fetches: usize,
+    /// Pictures in one batch.
+    pub batch_size: usize,
+    /// Rows in a full unit: with `fetches`, it decides how many units are in flight.
+    pub unit_rows: u64,
+}
+
+/// A batch goes to the device after this time even if it is not full, if the device is idle.
+const BATCH_DELAY: Duration = Duration::from_millis(200);
+
+impl Flow {
+    /// Enough units that their rows keep all downloads busy twice over while the oldest unit waits for its last one.
+    fn units_in_flight(self) -> usize {
+        let wanted = (2 * self.fetches as u64).div_ceil(self.unit_rows.max(1)) + 1;
+        usize::try_from(wanted).unwrap_or(usize::MAX).clamp(3, 64)
+    }
+
+    /// Pictures decoded at once: as many as there are cores.
+    fn decoders() -> usize {
+        std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+    }
+}
+
+/// Runs `units` through `stages` and commits a shard for each; returns the stats of those it committed.
+///
+/// When `cancel` fires, units in flight are given up, nothing half-written stays, and what was committed is returned.
+///
+/// # Errors
+/// The first thing that went wrong with something other than a pair: the input, the model, the device, the store.
+pub async fn run(
+    stages: Stages,
+    tokenizer: Box<dyn VisualTokenizer>,
+    units: Vec<PlannedUnit>,
+    destination: Arc<Destination>,
+    shard: Arc<ShardConfig>,
+    flow: Flow,
+    meters: Meters,
+    cancel: CancellationToken,
+) -> Result<Vec<ShardStats>, RunError> {
+    let stages = Arc::new(stages);
+    let (rows_out, rows) = channel(64);
+    let (pictures_out, pictures) = channel(2 * Flow::decoders());
+    let (pixels_out, pixels) = channel(flow.batch_size);
+    let (batches_out, batches) = channel(1);
+    let (tokens_out, tokens) = channel(2);
+
+    let mut hops: JoinSet<Result<Vec<ShardStats>, RunError>> = JoinSet::new();
+
+    let reader = read::Reader {
+        source: stages.source.clone(),
+        destination,
+        shard,
+        meters: meters.clone(),
+        cancel: cancel.clone(),
+        units_in_flight: flow.units_in_flight(),
+    };
+    hops.spawn(reader.read(units, rows_out));
+
+    let (fetching, meter, stop) = (stages.clone(), meters.fetch.clone(), cancel.clone());
+    hops.spawn(async move {
+        let fetch = |row| hops::fetch(&fetching, row);
+        each_concurrently(rows, pictures_out, flow.fetches, &meter, &stop, fetch).await;
+        Ok(Vec::new())
+    });
+
+    let (decoding, meter, stop) = (stages.clone(), meters.image.clone(), cancel.clone());
+    hops.spawn(async move {
+        let prepare = |picture| hops::prepare(decoding.clone(), picture);
+        each_concurrently(pictures, pixels_out, Flow::decoders(), &meter, &stop, prepare).await;
+        Ok(Vec::new())
+    });
+
+    let stop = cancel.clone();
+    hops.spawn(async move {
+        let limits = BatchLimits { records: flow.batch_size, delay: BATCH_DELAY };
+        gather_batches(pixels, batches_out, limits, &stop).await;
+        Ok(Vec::new())
+    });
+
+    let (meter, stop) = (meters.vision.clone(), cancel.clone());
+    hops.spawn(async move {
+        let tokenize = hops::tokenize_with(tokenizer, meter.clone());
+        work_on_thread("vision", batches, tokens_out, meter, stop, tokenize).await?;
+        Ok(Vec::new())
+    });
+
+    hops.spawn(async move {
+        hops::finish(&stages, tokens).await;
+        Ok(Vec::new())
+    });
+
+    first_error_of(hops, &cancel).await
+}
+
+/// Waits for every hop. The first error cancels the others and is the one that is told.
+async fn first_error_of(
+    mut hops: JoinSet<Result<Vec<ShardStats>, RunError>>,
+    cancel: &CancellationToken,
+) -> Result<Vec<ShardStats>, RunError> {
+    let mut committed = Vec::new();
+    let mut first_error = None;
+    while let Some(ended) = hops.join_next().await {
+        match ended.unwrap_or_else(|lost| Err(RunError::Lost(lost))) {
+            Ok(stats) => committed.extend(stats),
+            Err(error) => {
+                cancel.cancel();
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    first_error.map_or(Ok(committed), Err)
+}

@@ -1,0 +1,162 @@
+//! Reads units row by row and opens a writer for each.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::StreamExt;
+use img2tokens_engine::CancellationToken;
+use img2tokens_schemas::{Failure, FailureReason, Outcome, Row};
+use img2tokens_shard::{Destination, ShardConfig, ShardStats, UnitCounts, UnitId};
+use img2tokens_source::{Extent, Input, Source, Survey};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use super::RunError;
+use super::hops::WantedPair;
+use super::meters::Meters;
+use super::ticket::{Ticket, UnitHandle, UnitMessage};
+use super::timings::Timings;
+use super::writer::UnitWriter;
+
+/// A unit that is to be done, with all it takes to read it.
+#[derive(Debug, Clone)]
+pub struct PlannedUnit {
+    /// Its number: the name of its shard.
+    pub id: UnitId,
+    /// The file its rows are in.
+    pub input: Arc<Input>,
+    /// That file's number in the plan: the first part of keys that the input does not give.
+    pub input_number: u32,
+    /// What the plan knows of the file.
+    pub survey: Arc<Survey>,
+    /// Which of its rows.
+    pub extent: Extent,
+}
+
+/// The first hop: from planned units to pairs that want their picture.
+pub(super) struct Reader {
+    pub(super) source: Arc<Source>,
+    pub(super) destination: Arc<Destination>,
+    pub(super) shard: Arc<ShardConfig>,
+    pub(super) meters: Meters,
+    pub(super) cancel: CancellationToken,
+    pub(super) units_in_flight: usize,
+}
+
+type Writers = JoinSet<Result<Option<ShardStats>, RunError>>;
+
+impl Reader {
+    /// Reads the units in their order into `rows`; returns when all of them are committed or given up.
+    ///
+    /// # Errors
+    /// The first error of the input or of a writer.
+    pub(super) async fn read(
+        self,
+        units: Vec<PlannedUnit>,
+        rows: mpsc::Sender<WantedPair>,
+    ) -> Result<Vec<ShardStats>, RunError> {
+        let mut writers = JoinSet::new();
+        let read = tokio::select! {
+            read = self.read_all(units, &rows, &mut writers) => read,
+            () = self.cancel.cancelled() => Ok(()),
+        };
+        if read.is_err() {
+            self.cancel.cancel();
+        }
+        drop(rows);
+        let mut committed = Vec::new();
+        let mut written = Ok(());
+        while let Some(writer) = writers.join_next().await {
+            match writer.unwrap_or_else(|lost| Err(RunError::Lost(lost))) {
+                Ok(stats) => committed.extend(stats),
+                Err(error) => written = written.and(Err(error)),
+            }
+        }
+        // A reader is often stopped by a writer that failed first: the writer's error is the cause.
+        written.and(read).map(|()| committed)
+    }
+
+    async fn read_all(
+        &self,
+        units: Vec<PlannedUnit>,
+        rows: &mpsc::Sender<WantedPair>,
+        writers: &mut Writers,
+    ) -> Result<(), RunError> {
+        let places = Arc::new(Semaphore::new(self.units_in_flight));
+        for unit in units {
+            let Ok(place) = places.clone().acquire_owned().await else { break };
+            let (messages, inbox) = mpsc::channel(256);
+            let timings = Arc::new(Timings::default());
+            let writer = UnitWriter {
+                unit: unit.id,
+                destination: self.destination.clone(),
+                shard: self.shard.clone(),
+                messages: inbox,
+                timings: timings.clone(),
+                meters: self.meters.clone(),
+                cancel: self.cancel.clone(),
+            };
+            let runtime = Handle::current();
+            writers.spawn_blocking(move || {
+                let written = writer.write(&runtime);
+                drop(place);
+                written
+            });
+            self.read_unit(&unit, UnitHandle { messages, timings }, rows).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_unit(
+        &self,
+        unit: &PlannedUnit,
+        handle: UnitHandle,
+        rows: &mpsc::Sender<WantedPair>,
+    ) -> Result<(), RunError> {
+        let mut counts = UnitCounts { rows_read: 0, filtered: 0 };
+        let mut place = 0;
+        let mut batches = self.source.rows(&unit.input, &unit.survey, &unit.extent, unit.input_number);
+        while let Some(batch) = batches.next().await {
+            let batch = batch?;
+            counts.rows_read += batch.rows_read;
+            counts.filtered += batch.filtered;
+            self.meters.read.take(batch.rows_read);
+            for row in batch.rows {
+                let waiting_since = Instant::now();
+                match admit(row, handle.clone(), place) {
+                    Ok(wanted) => {
+                        if rows.send(wanted).await.is_err() {
+                            return Ok(());
+                        }
+                        self.meters.read.finish(1);
+                    }
+                    Err((ticket, failure)) => {
+                        ticket.end(Err(failure)).await;
+                        self.meters.read.fail(1);
+                    }
+                }
+                place += 1;
+                self.meters.read.blocked_since(waiting_since);
+            }
+        }
+        // The writer may be gone because it failed: then its own error is told.
+        let _ = handle.messages.send(UnitMessage::AllRead(counts)).await;
+        Ok(())
+    }
+}
+
+/// A row with its ticket, if it is worth asking for its picture; else why it is not.
+fn admit(row: Result<Row, Outcome>, unit: UnitHandle, place: u64) -> Result<WantedPair, (Ticket, Failure)> {
+    let row = row.map_err(|outcome| {
+        let Outcome { index, key, url, kept, result } = outcome;
+        let failure = result.err().unwrap_or_else(|| Failure::new(FailureReason::CorruptRow, "an unreadable row"));
+        (Ticket { unit: unit.clone(), place, index, key, url, kept }, failure)
+    })?;
+    let Row { index, key, picture, caption, kept, stated_digest } = row;
+    let ticket = Ticket { unit, place, index, key, url: picture.url().map(str::to_owned), kept };
+    match caption.filter(|caption| !caption.trim().is_empty()) {
+        Some(caption) => Ok(WantedPair { ticket, picture, caption, stated_digest }),
+        None => Err((ticket, Failure::new(FailureReason::EmptyCaption, "the row has no caption"))),
+    }
+}

@@ -1,0 +1,56 @@
+//! What a pair carries with it through every hop, and how it ends.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use img2tokens_schemas::{Failure, KeptColumns, Outcome, RowIndex, SequenceRow};
+use img2tokens_shard::UnitCounts;
+use tokio::sync::mpsc;
+
+use super::timings::{Part, Timings};
+
+/// What a unit's writer is told.
+#[derive(Debug)]
+pub(super) enum UnitMessage {
+    /// How a pair ended; `place` counts the unit's pairs without a gap.
+    Ended {
+        /// Its place among the unit's pairs.
+        place: u64,
+        /// Its end.
+        outcome: Box<Outcome>,
+    },
+    /// All rows of the unit are read.
+    AllRead(UnitCounts),
+}
+
+/// The way back to the unit a pair belongs to. The unit is complete when all of its handles are gone.
+#[derive(Debug, Clone)]
+pub(super) struct UnitHandle {
+    pub(super) messages: mpsc::Sender<UnitMessage>,
+    pub(super) timings: Arc<Timings>,
+}
+
+/// A pair on its way.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    pub(super) unit: UnitHandle,
+    pub(super) place: u64,
+    pub(super) index: RowIndex,
+    pub(super) key: String,
+    pub(super) url: Option<String>,
+    pub(super) kept: KeptColumns,
+}
+
+impl Ticket {
+    /// Reports how the pair ended. A unit that is gone was given up: then there is nobody to tell.
+    pub(super) async fn end(self, result: Result<Vec<SequenceRow>, Failure>) {
+        let Self { unit, place, index, key, url, kept } = self;
+        let outcome = Box::new(Outcome { index, key, url, kept, result });
+        let _ = unit.messages.send(UnitMessage::Ended { place, outcome }).await;
+    }
+
+    /// Adds the time since `start` to the unit's timings.
+    pub(super) fn spent(&self, part: Part, start: Instant) {
+        self.unit.timings.add(part, start.elapsed());
+    }
+}

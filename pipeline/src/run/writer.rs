@@ -1,0 +1,81 @@
+//! A unit's writer: puts its pairs back in order and commits the shard when all of them have ended.
+
+use std::sync::Arc;
+
+use img2tokens_engine::{CancellationToken, Reorder};
+use img2tokens_schemas::Outcome;
+use img2tokens_shard::{Destination, ShardConfig, ShardStats, ShardWriter, UnitCounts, UnitId};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::RunError;
+use super::meters::Meters;
+use super::ticket::UnitMessage;
+use super::timings::Timings;
+
+/// One unit's writer, before it runs.
+pub(super) struct UnitWriter {
+    pub(super) unit: UnitId,
+    pub(super) destination: Arc<Destination>,
+    pub(super) shard: Arc<ShardConfig>,
+    pub(super) messages: mpsc::Receiver<UnitMessage>,
+    pub(super) timings: Arc<Timings>,
+    pub(super) meters: Meters,
+    pub(super) cancel: CancellationToken,
+}
+
+impl UnitWriter {
+    /// Takes all messages of the unit, then commits. Encoding Parquet is CPU work and files block: this runs on a
+    /// blocking thread. None if the unit was given up because the run is being cancelled.
+    ///
+    /// # Errors
+    /// If the shard cannot be written, or a pair was lost on the way; the run is then cancelled as well.
+    pub(super) fn write(self, runtime: &Handle) -> Result<Option<ShardStats>, RunError> {
+        let cancel = self.cancel.clone();
+        let written = self.take_all(runtime);
+        if written.is_err() {
+            cancel.cancel();
+        }
+        written
+    }
+
+    fn take_all(mut self, runtime: &Handle) -> Result<Option<ShardStats>, RunError> {
+        let mut shard = ShardWriter::begin(&self.destination, self.unit, &self.shard)?;
+        let mut in_order = Reorder::default();
+        let mut all_read = None;
+        while let Some(message) = self.messages.blocking_recv() {
+            match message {
+                UnitMessage::AllRead(counts) => all_read = Some(counts),
+                UnitMessage::Ended { place, outcome } => {
+                    for outcome in in_order.push(place, *outcome)? {
+                        self.push(&mut shard, outcome)?;
+                    }
+                }
+            }
+        }
+        match all_read {
+            Some(counts) if !self.cancel.is_cancelled() => self.commit(runtime, shard, counts).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn push(&self, shard: &mut ShardWriter, outcome: Outcome) -> Result<(), RunError> {
+        self.meters.write.take(1);
+        match outcome.result {
+            Ok(_) => self.meters.write.finish(1),
+            Err(_) => self.meters.write.fail(1),
+        }
+        Ok(shard.push(outcome)?)
+    }
+
+    fn commit(
+        &self,
+        runtime: &Handle,
+        shard: ShardWriter,
+        counts: UnitCounts,
+    ) -> Result<ShardStats, RunError> {
+        let stats = runtime.block_on(shard.commit(counts, self.timings.seconds()))?;
+        self.meters.units.add();
+        Ok(stats)
+    }
+}

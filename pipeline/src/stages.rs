@@ -1,0 +1,144 @@
+//! The stages, built from the config once and shared by everything that runs.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::time::Duration;
+
+use img2tokens_fetch::{FetchConfig, Fetcher};
+use img2tokens_image::{ImageConfig, ImageStage};
+use img2tokens_schemas::Vocabulary;
+use img2tokens_sequence::{SequenceConfig, SequenceStage};
+use img2tokens_source::{Source, SourceConfig};
+use img2tokens_text::{TextConfig, TextStage};
+use img2tokens_vision::ModelConfig;
+
+use crate::config::{Config, Fetch, Image, Input, Text};
+
+/// Everything that works on pairs, but for the model, which one thread owns.
+pub struct Stages {
+    /// Reads rows.
+    pub source: Arc<Source>,
+    /// Downloads.
+    pub fetch: Fetcher,
+    /// Decodes and resizes.
+    pub image: ImageStage,
+    /// Encodes captions.
+    pub text: TextStage,
+    /// Assembles sequences.
+    pub sequence: SequenceStage,
+    /// Whether a picture must match the digest its dataset states.
+    pub verify_hash: bool,
+}
+
+/// A stage that cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// No HTTP client.
+    #[error("the downloader cannot be set up")]
+    Fetch(#[from] img2tokens_fetch::FetchSetupError),
+    /// No text tokenizer.
+    #[error("text.tokenizer = {tokenizer:?} cannot be used")]
+    Text {
+        /// As configured.
+        tokenizer: String,
+        /// Why.
+        source: img2tokens_text::TextSetupError,
+    },
+    /// The text tokenizer lacks what sequences need.
+    #[error(transparent)]
+    Sequence(#[from] img2tokens_sequence::SequenceError),
+    /// The picture size differs from the model's.
+    #[error("image.size = {size}, but the model takes {model} pixels; leave image.size out")]
+    Size {
+        /// As configured.
+        size: u32,
+        /// The model's.
+        model: u32,
+    },
+}
+
+impl Stages {
+    /// Builds all stages for a model.
+    ///
+    /// # Errors
+    /// If one of them cannot be built as configured.
+    pub fn new(config: &Config, model: &ModelConfig) -> Result<Self, StageError> {
+        let text = open_text(&config.text)?;
+        let vocabulary = vocabulary(&text, model);
+        let sequence = SequenceConfig {
+            order: config.sequence.order,
+            bos: config.sequence.bos,
+            eos: config.sequence.eos,
+            ..SequenceConfig::default()
+        };
+        sequence.validate(&vocabulary)?;
+        Ok(Self {
+            source: Arc::new(Source::new(source_config(&config.input))),
+            fetch: Fetcher::new(fetch_config(&config.fetch))?,
+            image: ImageStage::new(image_config(&config.image, model)?),
+            sequence: SequenceStage::new(sequence, vocabulary),
+            text,
+            verify_hash: config.fetch.verify_hash,
+        })
+    }
+}
+
+/// The layout of ids over a text tokenizer and a model's codebook.
+#[must_use]
+pub fn vocabulary(text: &TextStage, model: &ModelConfig) -> Vocabulary {
+    Vocabulary {
+        text_size: text.vocabulary_size(),
+        codebook_size: model.codebook_size as u32,
+        bos: text.bos(),
+        eos: text.eos(),
+    }
+}
+
+fn source_config(input: &Input) -> SourceConfig {
+    SourceConfig {
+        format: input.format,
+        url_column: input.url_column.clone(),
+        text_column: input.text_column.clone(),
+        key_column: input.key_column.clone(),
+        keep_columns: input.keep_columns.clone(),
+        filters: input.filters.clone(),
+        unit_rows: NonZeroU64::new(input.unit_rows).unwrap_or(NonZeroU64::MIN),
+        ..SourceConfig::default()
+    }
+}
+
+fn open_text(text: &Text) -> Result<TextStage, StageError> {
+    let config =
+        TextConfig { tokenizer: text.tokenizer.clone(), max_tokens: text.max_tokens, ..TextConfig::default() };
+    TextStage::open(&config).map_err(|source| StageError::Text { tokenizer: text.tokenizer.clone(), source })
+}
+
+fn fetch_config(fetch: &Fetch) -> FetchConfig {
+    FetchConfig {
+        per_host: fetch.per_host,
+        timeout: Duration::from_secs_f64(fetch.timeout_s),
+        retries: fetch.retries,
+        max_bytes: fetch.max_bytes,
+        user_agent: fetch.user_agent.clone(),
+        respect_opt_out: fetch.respect_opt_out,
+        allow_private_addresses: fetch.allow_private_addresses,
+        ..FetchConfig::default()
+    }
+}
+
+/// The image stage's settings, given the size the model takes.
+///
+/// # Errors
+/// If `image.size` differs from the model's.
+pub fn image_config(image: &Image, model: &ModelConfig) -> Result<ImageConfig, StageError> {
+    let size = model.image_size as u32;
+    match image.size {
+        Some(wanted) if wanted != size => Err(StageError::Size { size: wanted, model: size }),
+        _ => Ok(ImageConfig {
+            size,
+            max_pixels: image.max_pixels,
+            min_side: image.min_side,
+            resize: image.resize,
+        }),
+    }
+}

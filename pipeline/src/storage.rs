@@ -1,0 +1,93 @@
+//! From what a user writes (a folder, s3://, gs://, az://, http://) to the store behind it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use img2tokens_shard::Destination;
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use url::Url;
+
+/// A location that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// It is not a location.
+    #[error("`{location}` is no location: {message}; write a path, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix")]
+    Location {
+        /// As written.
+        location: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The store behind it cannot be reached as configured.
+    #[error("`{location}` cannot be used")]
+    Store {
+        /// As written.
+        location: String,
+        /// Why.
+        source: object_store::Error,
+    },
+}
+
+/// The store that `location` is in, and the path or pattern within it.
+///
+/// Credentials and endpoints come from the environment, as the store's own tools read them (`AWS_*`, `GOOGLE_*`,
+/// `AZURE_*`).
+///
+/// # Errors
+/// If the location has no known scheme or the store refuses its configuration.
+pub fn resolve(location: &str) -> Result<(Arc<dyn ObjectStore>, String), StorageError> {
+    let refused = |message: String| StorageError::Location { location: location.to_owned(), message };
+    if !location.contains("://") {
+        let absolute = std::path::absolute(location).map_err(|error| refused(error.to_string()))?;
+        return Ok((Arc::new(LocalFileSystem::new()), absolute.to_string_lossy().into_owned()));
+    }
+    let url = Url::parse(location).map_err(|error| refused(error.to_string()))?;
+    let settings = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
+    let (store, path) = object_store::parse_url_opts(&url, settings)
+        .map_err(|source| StorageError::Store { location: location.to_owned(), source })?;
+    Ok((Arc::from(store), path.to_string()))
+}
+
+/// The output root that `location` names.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn destination(location: &str) -> Result<Destination, StorageError> {
+    match local(location) {
+        Some(path) => Ok(Destination::Local(path)),
+        None => {
+            let (store, prefix) = resolve(location)?;
+            Ok(Destination::Store { store, prefix: prefix.into() })
+        }
+    }
+}
+
+/// The path, if `location` is a local one.
+#[must_use]
+pub fn local(location: &str) -> Option<PathBuf> {
+    match location.strip_prefix("file://") {
+        Some(path) => Some(PathBuf::from(path)),
+        None if location.contains("://") => None,
+        None => Some(Path::new(location).to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_paths_are_local_and_become_absolute() {
+        let (_, path) = resolve("some/data-*.parquet").unwrap();
+        assert!(path.starts_with('/') && path.ends_with("some/data-*.parquet"), "{path}");
+        assert_eq!(local("out"), Some(PathBuf::from("out")));
+        assert_eq!(local("s3://bucket/out"), None);
+    }
+
+    #[test]
+    fn an_unknown_scheme_is_refused_with_the_known_ones() {
+        let error = resolve("ftp://host/file").err().map(|error| error.to_string()).unwrap();
+        assert!(error.contains("ftp://host/file"), "{error}");
+    }
+}

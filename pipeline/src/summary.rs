@@ -1,0 +1,117 @@
+//! What a run says at its end.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use img2tokens_schemas::FailureReason;
+use img2tokens_shard::{Distribution, ShardStats};
+
+use crate::plan::Plan;
+use crate::run::PlannedUnit;
+
+/// The sums over units.
+#[derive(Debug, Default, Clone)]
+pub struct Totals {
+    /// Units.
+    pub units: u64,
+    /// Input rows.
+    pub rows: u64,
+    /// Rows that filters left out.
+    pub filtered: u64,
+    /// Pairs with sequences.
+    pub pairs: u64,
+    /// Sequences.
+    pub sequences: u64,
+    /// Failed pairs by reason.
+    pub failures: BTreeMap<FailureReason, u64>,
+    /// Codes of an image.
+    pub image_codes: Distribution,
+    /// Ids of a sequence.
+    pub input_ids: Distribution,
+}
+
+impl Totals {
+    /// Adds one unit.
+    pub fn add(&mut self, stats: &ShardStats) {
+        self.units += 1;
+        self.rows += stats.rows_read;
+        self.filtered += stats.filtered;
+        self.pairs += stats.pairs;
+        self.sequences += stats.sequences;
+        for (reason, count) in &stats.failures {
+            *self.failures.entry(*reason).or_default() += count;
+        }
+        self.image_codes.merge(&stats.image_codes);
+        self.input_ids.merge(&stats.input_ids);
+    }
+
+    /// Failed pairs, whatever the reason.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failures.values().sum()
+    }
+}
+
+/// A run's summary.
+#[derive(Debug)]
+pub struct Summary {
+    totals: Totals,
+    planned: u64,
+    skipped: u64,
+    output: String,
+    started: Instant,
+    took: Duration,
+}
+
+impl Summary {
+    /// Before the run: what the plan has and what of it is to be done.
+    #[must_use]
+    pub fn new(plan: &Plan, wanted: &[PlannedUnit], output: String) -> Self {
+        Self {
+            totals: Totals::default(),
+            planned: plan.units,
+            skipped: plan.units - wanted.len() as u64,
+            output,
+            started: Instant::now(),
+            took: Duration::ZERO,
+        }
+    }
+
+    /// After it: the units it committed.
+    pub fn add(&mut self, committed: &[ShardStats]) {
+        self.took = self.started.elapsed();
+        for stats in committed {
+            self.totals.add(stats);
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let totals = &self.totals;
+        let seconds = self.took.as_secs_f64().max(1e-9);
+        writeln!(f, "units         {} committed now, {} before, {} planned", totals.units, self.skipped, self.planned)?;
+        if totals.units > 0 {
+            let pairs_in = totals.rows - totals.filtered;
+            writeln!(f, "pairs in      {pairs_in}{}", filtered(totals.filtered))?;
+            writeln!(f, "sequences out {} from {} pairs", totals.sequences, totals.pairs)?;
+            writeln!(f, "failed        {}", totals.failed())?;
+            for (reason, count) in &totals.failures {
+                writeln!(f, "  {count:>7}     {reason}")?;
+            }
+            if let (Some(min), Some(median), Some(max)) =
+                (totals.image_codes.min(), totals.image_codes.median(), totals.image_codes.max())
+            {
+                writeln!(f, "tokens/image  min {min}, median {median}, max {max}")?;
+            }
+            writeln!(f, "speed         {:.1} pairs/s over {seconds:.1} s", pairs_in as f64 / seconds)?;
+        }
+        writeln!(f, "files         {0}/data, {0}/failures, {0}/stats", self.output)?;
+        writeln!(f, "next          img2tokens inspect {0}    or in Python: pyarrow.parquet.read_table(\"{0}/data\")", self.output)
+    }
+}
+
+fn filtered(rows: u64) -> String {
+    if rows == 0 { String::new() } else { format!(" ({rows} more were left out by filters)") }
+}

@@ -1,0 +1,52 @@
+//! Configs that cannot be run: one line that names file, key and what to do, and exit code 2.
+
+mod program;
+
+use program::{code, messages, run};
+
+fn expect_usage(config: &str, arguments: &[&str], words: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("run.toml");
+    std::fs::write(&file, config).unwrap();
+    let mut all = vec!["run", file.to_str().unwrap()];
+    all.extend(arguments);
+    let output = run(&all);
+    let message = messages(&output);
+    assert_eq!(code(&output), 2, "{message}");
+    assert_eq!(message.trim().lines().count(), 1, "{message}");
+    for word in words {
+        assert!(message.contains(word), "`{word}` is not in: {message}");
+    }
+}
+
+const LEAST: &str = "[input]\npaths = [\"nothing-here-*.parquet\"]\n[output]\npath = \"/tmp/never\"\n";
+
+#[test]
+fn an_unknown_key_names_the_file_and_the_nearest_key() {
+    expect_usage(&format!("{LEAST}[vision]\nbatchsize = 3\n"), &[], &["run.toml", "vision.batchsize", "vision.batch_size"]);
+}
+
+#[test]
+fn a_wrong_value_names_its_key_and_value() {
+    expect_usage(&format!("{LEAST}[vision]\ndtype = \"f64\"\n"), &[], &["run.toml", "vision.dtype", "f64"]);
+    expect_usage(LEAST, &["--set", "fetch.timeout_s=-1"], &["fetch.timeout_s", "-1"]);
+}
+
+#[test]
+fn an_input_that_matches_nothing_is_named() {
+    expect_usage(LEAST, &[], &["nothing-here-*.parquet"]);
+}
+
+#[test]
+fn a_config_that_is_not_there_is_named() {
+    let output = run(&["run", "no-such.toml"]);
+    assert_eq!(code(&output), 2);
+    assert!(messages(&output).contains("no-such.toml"));
+}
+
+#[test]
+fn a_gpu_that_this_build_cannot_use_is_refused_and_not_replaced() {
+    let output = run(&["tokenize", "--device", "cuda:0", "a.png"]);
+    assert_eq!(code(&output), 2);
+    assert!(messages(&output).contains("cuda:0"), "{}", messages(&output));
+}
