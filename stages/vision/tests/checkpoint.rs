@@ -1,0 +1,106 @@
+//! Whole checkpoints, in either form and any float type, give the numbers that were written.
+
+mod support;
+
+use std::path::Path;
+
+use img2tokens_vision::{Checkpoint, CheckpointError, ModelConfig, ModelSource, TensorDtype};
+use support::{Quirks, safetensors, split, tiny, torch, weights, write_lavit, write_safetensors};
+
+fn open(path: &Path, config: Option<ModelConfig>) -> Result<Checkpoint, CheckpointError> {
+    Checkpoint::open(&ModelSource::Directory {
+        path: path.to_owned(),
+        config,
+    })
+}
+
+fn expect_all(checkpoint: &Checkpoint, dtype: TensorDtype) {
+    for weight in weights(&tiny()) {
+        let tensor = checkpoint.tensor(&weight.key, &weight.shape).unwrap();
+        assert_eq!((tensor.dtype(), tensor.shape()), (dtype, &*weight.shape));
+        assert_eq!(tensor.to_f32(), weight.values, "{}", weight.key);
+    }
+}
+
+#[test]
+fn both_forms_and_all_float_types_hold_what_was_written_under_one_digest() {
+    for dtype in TensorDtype::ALL {
+        let directory = tempfile::tempdir().unwrap();
+        write_safetensors(directory.path(), &tiny(), &safetensors(&weights(&tiny()), dtype));
+        let mapped = open(directory.path(), None).unwrap();
+        expect_all(&mapped, dtype);
+        let published = tempfile::tempdir().unwrap();
+        let files = split(weights(&tiny())).map(|weights| torch(&weights, dtype, Quirks::default()));
+        write_lavit(published.path(), [&files[0], &files[1]]);
+        let unpickled = open(published.path(), Some(tiny())).unwrap();
+        expect_all(&unpickled, dtype);
+        assert_eq!(unpickled.digest().unwrap(), mapped.digest().unwrap());
+    }
+}
+
+#[test]
+fn parameters_and_views_into_a_storage_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let quirks = Quirks {
+        parameters: true,
+        offset: 3,
+        ..Quirks::default()
+    };
+    let files = split(weights(&tiny())).map(|weights| torch(&weights, TensorDtype::F16, quirks));
+    write_lavit(directory.path(), [&files[0], &files[1]]);
+    expect_all(&open(directory.path(), Some(tiny())).unwrap(), TensorDtype::F16);
+}
+
+#[test]
+fn the_digest_tells_every_number_and_shape_apart() {
+    let digest = |change: fn(&mut ModelConfig, &mut Vec<support::Weight>)| {
+        let (mut config, mut weights) = (tiny(), weights(&tiny()));
+        change(&mut config, &mut weights);
+        let directory = tempfile::tempdir().unwrap();
+        write_safetensors(
+            directory.path(),
+            &config,
+            &safetensors(&weights, TensorDtype::F32),
+        );
+        open(directory.path(), None).unwrap().digest().unwrap()
+    };
+    let plain = digest(|_, _| ());
+    assert_eq!(
+        digest(|_, weights| weights.reverse()),
+        plain,
+        "the order in the file does not matter"
+    );
+    assert_ne!(digest(|_, weights| weights[3].values[1] += 1.0), plain);
+    assert_ne!(digest(|config, _| config.heads = 4), plain);
+}
+
+#[test]
+fn the_generated_model_is_the_same_on_every_machine() {
+    let nano = Checkpoint::open(&ModelSource::Nano).unwrap();
+    assert_eq!(
+        nano.digest().unwrap(),
+        "8706e163fa7fee8f11c5f7de2f8aae45bf0605529b40b88f815d250b4e853d8c"
+    );
+    let codes = nano
+        .tensor("quantize.embedding.weight", &[1024, 8])
+        .unwrap()
+        .to_f32();
+    for code in codes.chunks_exact(8) {
+        assert!((code.iter().map(|value| value * value).sum::<f32>() - 1.0).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn a_given_config_goes_before_that_of_the_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    write_safetensors(
+        directory.path(),
+        &tiny(),
+        &safetensors(&weights(&tiny()), TensorDtype::F32),
+    );
+    let other = ModelConfig { heads: 4, ..tiny() };
+    assert_eq!(
+        open(directory.path(), Some(other.clone())).unwrap().config(),
+        &other
+    );
+}
