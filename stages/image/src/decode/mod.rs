@@ -5,6 +5,7 @@ use img2tokens_schemas::ImageFormat;
 use crate::ImageError;
 use crate::limits::Limits;
 
+pub(crate) mod avif;
 pub(crate) mod bmp;
 pub(crate) mod bmp_header;
 pub(crate) mod bmp_rle;
@@ -14,8 +15,10 @@ pub(crate) mod jpeg;
 pub(crate) mod jpeg_markers;
 pub(crate) mod png;
 pub(crate) mod tiff;
+pub(crate) mod tiff_orientation;
 pub(crate) mod tiff_samples;
 pub(crate) mod webp;
+pub(crate) mod yuv;
 
 /// Decoded pixels: `[height, width, 3]`, interleaved RGB, 8 bits a channel, rows from the top.
 #[derive(Debug)]
@@ -34,8 +37,9 @@ pub(crate) fn decode(format: ImageFormat, bytes: &[u8], limits: Limits) -> Resul
         ImageFormat::Gif => gif::decode(bytes, limits),
         ImageFormat::Bmp => bmp::decode(bytes, limits),
         ImageFormat::Tiff => tiff::decode(bytes, limits),
-        ImageFormat::Avif | ImageFormat::Heic => Err(ImageError::Unsupported {
-            what: format.name().to_uppercase(),
+        ImageFormat::Avif => avif::decode(bytes, limits),
+        ImageFormat::Heic => Err(ImageError::Unsupported {
+            what: "HEIC".to_owned(),
         }),
     }
 }

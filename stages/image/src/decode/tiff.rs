@@ -9,19 +9,54 @@ use tiff::{ColorType, TiffError};
 
 use super::Raster;
 use super::color::Palette;
+use super::tiff_orientation::upright;
 use super::tiff_samples::{Kind, Samples};
 use crate::ImageError;
 use crate::limits::{Limits, MAX_DECODE_BYTES};
 
 type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
 
+/// Tag 266's value for bytes whose least significant bit comes first.
+const LEAST_SIGNIFICANT_FIRST: u16 = 2;
+
 pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Raster, ImageError> {
+    let mut reader = open(bytes)?;
+    let mut tag = |tag| reader.find_tag_unsigned::<u16>(tag).ok().flatten();
+    let (orientation, fill_order) = (tag(Tag::Orientation), tag(Tag::FillOrder));
+    let raster = if fill_order == Some(LEAST_SIGNIFICANT_FIRST) {
+        let mirrored = with_bits_mirrored(bytes, &mut reader)?;
+        decode_page(open(&mirrored)?, limits)?
+    } else {
+        decode_page(reader, limits)?
+    };
+    Ok(upright(raster, orientation.unwrap_or(1)))
+}
+
+fn open(bytes: &[u8]) -> Result<Reader<'_>, ImageError> {
     let mut budget = tiff::decoder::Limits::default();
     budget.decoding_buffer_size = MAX_DECODE_BYTES as usize;
     budget.intermediate_buffer_size = MAX_DECODE_BYTES as usize;
-    let mut decoder = Decoder::new(Cursor::new(bytes))
+    Ok(Decoder::new(Cursor::new(bytes))
         .map_err(refused)?
-        .with_limits(budget);
+        .with_limits(budget))
+}
+
+/// The file with the bits of its strips in the usual order, which is the only one that the decoder knows.
+fn with_bits_mirrored(bytes: &[u8], reader: &mut Reader<'_>) -> Result<Vec<u8>, ImageError> {
+    let mut mirrored = bytes.to_vec();
+    let offsets = reader.get_tag_u64_vec(Tag::StripOffsets).map_err(refused)?;
+    let lengths = reader.get_tag_u64_vec(Tag::StripByteCounts).map_err(refused)?;
+    for (offset, length) in offsets.iter().zip(&lengths) {
+        let (start, end) = (*offset as usize, offset.saturating_add(*length) as usize);
+        let strip = mirrored
+            .get_mut(start..end)
+            .ok_or_else(|| corrupt("a strip outside the file"))?;
+        strip.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
+    }
+    Ok(mirrored)
+}
+
+fn decode_page(mut decoder: Reader<'_>, limits: Limits) -> Result<Raster, ImageError> {
     let (width, height) = decoder.dimensions().map_err(refused)?;
     limits.admit(width, height, 3)?;
     let color = decoder.colortype().map_err(refused)?;
@@ -49,7 +84,6 @@ fn describe(decoder: &mut Reader<'_>, color: ColorType, width: u32) -> Result<Sa
         ColorType::RGBA(_) => Kind::Rgb,
         ColorType::CMYK(8) | ColorType::CMYKA(8) => Kind::Cmyk,
         ColorType::YCbCr(8) => Kind::YCbCr,
-        ColorType::Lab(8) => Kind::Lab,
         ColorType::Palette(_) => Kind::Indexed(Box::new(color_map(decoder)?)),
         // Grey with samples beside it that are no colour.
         ColorType::Multiband { num_samples: 2.., .. } => Kind::Gray,
@@ -94,9 +128,10 @@ fn to_rgb(
 ) -> Result<Vec<u8>, ImageError> {
     let stride = layout.row_stride.map_or(0, usize::from).max(1);
     let mut rgb = Vec::with_capacity(samples.width * height as usize * 3);
-    let unsigned = layout.sample_format == SampleFormat::Uint;
-    let append: fn(&Samples, &[&[u8]], &mut Vec<u8>) = match (samples.bits, unsigned) {
-        (1 | 2 | 4 | 8 | 12, true) => Samples::append_packed,
+    // Signed bytes are read as if they had no sign, as Pillow reads them.
+    let whole = matches!(layout.sample_format, SampleFormat::Uint) || samples.bits == 8;
+    let append: fn(&Samples, &[&[u8]], &mut Vec<u8>) = match (samples.bits, whole) {
+        (1 | 2 | 4 | 8, true) => Samples::append_packed,
         (16, true) => Samples::append_words,
         (bits, _) => {
             let what = format!("TIFF of {bits} bits a sample as {:?}", layout.sample_format);

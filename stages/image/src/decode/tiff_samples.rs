@@ -16,8 +16,6 @@ pub(crate) enum Kind {
     Cmyk,
     /// Three, of full range.
     YCbCr,
-    /// Three: CIE L*a*b* with a and b offset by 128.
-    Lab,
 }
 
 /// The samples of a row.
@@ -29,14 +27,13 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
-    /// Appends a row of samples of at most 12 bits, packed, in one plane or in a plane a sample.
+    /// Appends a row of samples of at most 8 bits, packed, in one plane or in a plane a sample.
     pub(crate) fn append_packed(&self, planes: &[&[u8]], rgb: &mut Vec<u8>) {
         let count = self.width * self.per_pixel / planes.len().max(1);
         let planes: Vec<Vec<u8>> = planes
             .iter()
             .map(|row| match (&self.kind, self.bits) {
                 (_, 8) => row.iter().copied().take(count).collect(),
-                (_, 12) => unpack_12(row).take(count).map(clip_gray_16).collect(),
                 (Kind::Indexed(_), bits) => unpack(row, bits, count).collect(),
                 (_, bits) => unpack(row, bits, count)
                     .map(|value| spread(value, bits))
@@ -89,7 +86,6 @@ impl Samples {
             }
             (Kind::Cmyk, [c, m, y, k, ..]) => rgb.extend(cmyk_to_rgb([*c, *m, *y, *k])),
             (Kind::YCbCr, [y, cb, cr, ..]) => rgb.extend(ycbcr_to_rgb(*y, *cb, *cr)),
-            (Kind::Lab, [l, a, b, ..]) => rgb.extend(lab_to_rgb(*l, *a, *b)),
             // Fewer samples than the kind needs: the caller finds the row too short.
             _ => {}
         }
@@ -100,21 +96,6 @@ impl Samples {
 fn spread(value: u8, bits: u8) -> u8 {
     let max = ((1_u16 << bits.min(8)) - 1).max(1);
     (u16::from(value) * 255 / max) as u8
-}
-
-/// Two samples in three bytes.
-fn unpack_12(row: &[u8]) -> impl Iterator<Item = u16> {
-    let samples = (0..).map_while(|index| {
-        let byte = |place: usize| row.get(place).map(|byte| u16::from(*byte));
-        let first = index / 2 * 3 + index % 2;
-        let (high, low) = (byte(first)?, byte(first + 1)?);
-        Some(if index % 2 == 0 {
-            high << 4 | low >> 4
-        } else {
-            (high & 15) << 8 | low
-        })
-    });
-    samples
 }
 
 fn unmultiply(value: u8, alpha: u8) -> u8 {
@@ -135,47 +116,9 @@ fn ycbcr_to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     .map(|value| value.round() as u8)
 }
 
-/// CIE L*a*b* under D50 to sRGB: what a colour-managed conversion gives, within a level or two.
-fn lab_to_rgb(l: u8, a: u8, b: u8) -> [u8; 3] {
-    let fy = (f32::from(l) * 100.0 / 255.0 + 16.0) / 116.0;
-    let fx = fy + (f32::from(a) - 128.0) / 500.0;
-    let fz = fy - (f32::from(b) - 128.0) / 200.0;
-    let cube = |f: f32| {
-        if f > 6.0 / 29.0 {
-            f * f * f
-        } else {
-            (f - 4.0 / 29.0) * 108.0 / 841.0
-        }
-    };
-    let [x, y, z] = [0.964_2 * cube(fx), cube(fy), 0.824_9 * cube(fz)];
-    // XYZ (D50, adapted by Bradford) to linear sRGB.
-    let linear = [
-        3.133_856 * x - 1.616_867 * y - 0.490_615 * z,
-        -0.978_768 * x + 1.916_142 * y + 0.033_454 * z,
-        0.071_945 * x - 0.228_991 * y + 1.405_243 * z,
-    ];
-    linear.map(|value| {
-        let value = value.clamp(0.0, 1.0);
-        let coded = if value <= 0.003_130_8 {
-            12.92 * value
-        } else {
-            1.055 * value.powf(1.0 / 2.4) - 0.055
-        };
-        (coded * 255.0).round() as u8
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn twelve_bit_samples_come_two_in_three_bytes() {
-        assert_eq!(
-            unpack_12(&[0xab, 0xcd, 0xef, 0x12, 0x30]).collect::<Vec<_>>(),
-            [0xabc, 0xdef, 0x123]
-        );
-    }
 
     #[test]
     fn premultiplied_colours_are_divided_by_their_alpha() {
@@ -185,10 +128,8 @@ mod tests {
     }
 
     #[test]
-    fn lab_white_grey_and_black_have_no_hue() {
-        assert_eq!(lab_to_rgb(255, 128, 128), [255; 3]);
-        assert_eq!(lab_to_rgb(0, 128, 128), [0; 3]);
-        let [r, g, b] = lab_to_rgb(128, 128, 128);
-        assert!(r.abs_diff(g) <= 1 && g.abs_diff(b) <= 1, "{r} {g} {b}");
+    fn grey_and_the_primaries_come_back_from_ycbcr() {
+        assert_eq!(ycbcr_to_rgb(77, 128, 128), [77; 3]);
+        assert_eq!(ycbcr_to_rgb(76, 85, 255), [254, 0, 0]);
     }
 }

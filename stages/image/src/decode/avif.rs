@@ -1,0 +1,124 @@
+//! AVIF: the primary image, or the first frame of a sequence that has no other.
+//!
+//! Container and AV1 are read by code in Rust alone, so that a panic in either stays a panic and nothing has to be
+//! installed to build it. Rotation and mirroring are left as they are, as in Pillow; alpha is dropped.
+
+use img2tokens_schemas::ImageFormat;
+use rusty_av1d::{Decoder, Picture, Rav1dError, Settings};
+use zenavif_parse::{AV1Metadata, AvifParser, ColorInformation, GridConfig};
+
+use super::Raster;
+use super::yuv::{self, Coding};
+use crate::ImageError;
+use crate::limits::Limits;
+
+/// Frames of up to 16 bits in three planes that the decoder holds, the references among them, and the RGB pixels.
+const BYTES_PER_PIXEL: u64 = 3 * 6 + 3;
+/// How often the decoder may ask for another turn before it gives a picture.
+const MAX_TURNS: usize = 16;
+
+pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Raster, ImageError> {
+    let file = AvifParser::from_bytes(bytes).map_err(refused)?;
+    if let Some(grid) = file.grid_config() {
+        return decode_grid(&file, grid, limits);
+    }
+    if file
+        .animation_info()
+        .is_some_and(|sequence| sequence.frame_count > 0)
+    {
+        let frame = file.frame(0).map_err(refused)?;
+        return decode_frame(&frame.data, file.color_info(), limits);
+    }
+    decode_frame(&file.primary_data().map_err(refused)?, file.color_info(), limits)
+}
+
+fn decode_frame(data: &[u8], color: Option<&ColorInformation>, limits: Limits) -> Result<Raster, ImageError> {
+    let header = AV1Metadata::parse_av1_bitstream(data).map_err(refused)?;
+    limits.admit(
+        header.max_frame_width.get(),
+        header.max_frame_height.get(),
+        BYTES_PER_PIXEL,
+    )?;
+    let picture = picture(data, &header).map_err(corrupt)?;
+    limits.admit(picture.width(), picture.height(), BYTES_PER_PIXEL)?;
+    let coding = match color {
+        Some(ColorInformation::Nclx {
+            matrix_coefficients,
+            full_range,
+            ..
+        }) => Coding {
+            matrix: *matrix_coefficients,
+            full_range: *full_range,
+        },
+        _ => Coding::of_picture(&picture),
+    };
+    yuv::to_rgb(&picture, coding)
+}
+
+fn picture(data: &[u8], header: &AV1Metadata) -> Result<Picture, Rav1dError> {
+    let mut settings = Settings::new();
+    // The pool of the pipeline has a thread for every core already.
+    settings.set_n_threads(1);
+    settings.set_max_frame_delay(1);
+    let pixels = header
+        .max_frame_width
+        .get()
+        .saturating_mul(header.max_frame_height.get());
+    settings.set_frame_size_limit(pixels);
+    let mut decoder = Decoder::with_settings(&settings)?;
+    let mut sent = decoder.send_data(data.into(), None, None, None);
+    for _ in 0..MAX_TURNS {
+        match sent {
+            Ok(()) | Err(Rav1dError::TryAgain) => {}
+            Err(error) => return Err(error),
+        }
+        match decoder.get_picture() {
+            Err(Rav1dError::TryAgain) => sent = decoder.send_pending_data(),
+            outcome => return outcome,
+        }
+    }
+    Err(Rav1dError::TryAgain)
+}
+
+/// Tiles, row by row, of one size; those at the right and the bottom reach beyond the image.
+fn decode_grid(file: &AvifParser<'_>, grid: &GridConfig, limits: Limits) -> Result<Raster, ImageError> {
+    let (width, height) = (grid.output_width, grid.output_height);
+    limits.admit(width, height, BYTES_PER_PIXEL)?;
+    let stride = width as usize * 3;
+    let mut rgb = vec![0; stride * height as usize];
+    for index in 0..usize::from(grid.rows) * usize::from(grid.columns) {
+        let (row, column) = (
+            index / usize::from(grid.columns),
+            index % usize::from(grid.columns),
+        );
+        let tile = decode_frame(
+            &file.tile_data(index).map_err(refused)?,
+            file.color_info(),
+            limits,
+        )?;
+        let left = column * tile.width as usize * 3;
+        let top = row * tile.height as usize;
+        let targets = rgb.chunks_exact_mut(stride).skip(top);
+        for (target, source) in targets.zip(tile.rgb.chunks_exact(tile.width as usize * 3)) {
+            let target = target.get_mut(left..).unwrap_or_default();
+            target
+                .iter_mut()
+                .zip(source)
+                .for_each(|(slot, value)| *slot = *value);
+        }
+    }
+    Ok(Raster { width, height, rgb })
+}
+
+fn refused(error: zenavif_parse::Error) -> ImageError {
+    match error {
+        zenavif_parse::Error::Unsupported(what) => ImageError::Unsupported {
+            what: format!("AVIF with {what}"),
+        },
+        error => corrupt(error.to_string()),
+    }
+}
+
+pub(super) fn corrupt(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ImageError {
+    ImageError::corrupt(ImageFormat::Avif, source)
+}
