@@ -37,8 +37,9 @@ ODD = ["ﬁ", "Å", "Å", "é", "½", "①", "Ⅳ", "㍿", "ｆｕｌｌ", "ｶ�
 class Corpus:
     """Words of each script, the frequent ones much more frequent, drawn from one seed."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, taught=tuple(SCRIPTS)):
         self.random = random.Random(seed)
+        self.taught = taught
         self.words = {script: [self._word(*span) for _ in range(150)] for script, span in SCRIPTS.items()}
 
     def _word(self, first, last):
@@ -49,9 +50,11 @@ class Corpus:
         return words[min(int(self.random.paretovariate(0.7)) - 1, len(words) - 1)]
 
     def sentence(self):
-        """Mostly one script, with a capital and a full stop: what a trainer is given."""
-        script = self.random.choice(list(SCRIPTS))
+        """Mostly one of the taught scripts, with a capital and a full stop: what a trainer is given."""
+        script = self.random.choice(self.taught)
         words = [self.word(script if self.random.random() < 0.9 else "latin") for _ in range(self.random.randint(3, 14))]
+        if self.random.random() < 0.1:  # so that runs of a character become pieces, and cutting them a matter of ties
+            words.append(self.random.choice("aeé字") * self.random.randint(2, 40))
         return " ".join(words).capitalize() + "."
 
     def text(self):

@@ -14,6 +14,7 @@ SENTENCE_PIECE = {
     "bpe_nmt_nfkc_symbols": dict(model_type="bpe", character_coverage=0.98, **SYMBOLS),
     "bpe_suffix": dict(LLAMA, treat_whitespace_as_suffix=True),
     "unigram_nmt_nfkc": dict(model_type="unigram", character_coverage=0.98),
+    "unigram_nmt_nfkc_symbols": dict(model_type="unigram", character_coverage=0.98, **SYMBOLS),
     "unigram_bytes_symbols": dict(model_type="unigram", byte_fallback=True, normalization_rule_name="identity",
                                   character_coverage=0.98, **SYMBOLS),
     "unigram_nfkc_cf_raw": dict(model_type="unigram", normalization_rule_name="nfkc_cf", add_dummy_prefix=False,

@@ -1,7 +1,8 @@
 //! The unigram language model: of all ways to cut a text into pieces, the one whose scores add up to the most.
 //!
-//! One pass over the text keeps, for every place, the best way to get there (the library's `EncodeOptimized`, whose
-//! sums are taken in double and kept in single precision, and so they are here: equal ids need equal ties).
+//! One pass over the text keeps, for every place, the best way to get there. Where ways are equally good, rounding
+//! decides, so sums are taken in single precision from the left, as the library does (0.2.3; up to 0.2.1 it compared in
+//! double precision, and cut runs like `aaaaaaa` elsewhere).
 
 use super::model::PieceKind;
 use super::pieces::Pieces;
@@ -54,30 +55,17 @@ impl Unigram {
             let mut single = false;
             for (len, id) in self.trie.prefixes(&text.as_bytes()[start..]) {
                 if let Some(score) = self.score(pieces, id, len) {
-                    let score = score + f64::from(here);
-                    arrive(
-                        &mut arrivals[start + len],
-                        score,
-                        Arrival {
-                            score: score as f32,
-                            start,
-                            id,
-                        },
-                    );
+                    let score = score + here;
+                    arrive(&mut arrivals[start + len], Arrival { score, start, id });
                     single |= len == character.len_utf8();
                 }
             }
             if !single {
                 let score = self.min_score - UNKNOWN_PENALTY + here;
-                let arrival = Arrival {
-                    score,
-                    start,
-                    id: pieces.unknown(),
-                };
+                let id = pieces.unknown();
                 arrive(
                     &mut arrivals[start + character.len_utf8()],
-                    f64::from(score),
-                    arrival,
+                    Arrival { score, start, id },
                 );
             }
         }
@@ -85,19 +73,19 @@ impl Unigram {
     }
 
     /// The score of a piece that may be used. User-defined symbols get one that nothing beats.
-    fn score(&self, pieces: &Pieces, id: u32, len: usize) -> Option<f64> {
+    fn score(&self, pieces: &Pieces, id: u32, len: usize) -> Option<f32> {
         let piece = pieces.get(id)?;
         match piece.kind {
             PieceKind::Unused => None,
-            PieceKind::UserDefined => Some(f64::from(len as f32 * self.max_score) - 0.1),
-            _ => Some(f64::from(piece.score)),
+            PieceKind::UserDefined => Some(len as f32 * self.max_score - 0.1),
+            _ => Some(piece.score),
         }
     }
 }
 
 /// Takes this arrival if it is the first or better than the one there.
-fn arrive(place: &mut Option<Arrival>, score: f64, arrival: Arrival) {
-    if place.is_none_or(|best| score > f64::from(best.score)) {
+fn arrive(place: &mut Option<Arrival>, arrival: Arrival) {
+    if place.is_none_or(|best| arrival.score > best.score) {
         *place = Some(arrival);
     }
 }
