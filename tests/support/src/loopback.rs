@@ -28,7 +28,9 @@ impl Loopback {
         Served: Future<Output = ()> + Send + 'static,
     {
         let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind a port on loopback");
-        listener.set_nonblocking(true).expect("make the listener non-blocking");
+        listener
+            .set_nonblocking(true)
+            .expect("make the listener non-blocking");
         let address = listener.local_addr().expect("read the listener's address");
         Self::run(address, async move {
             let listener = TcpListener::from_std(listener).expect("register the listener");
@@ -44,7 +46,10 @@ impl Loopback {
     /// Runs `work`, which listens on `address`, until dropped.
     pub(crate) fn run(address: SocketAddr, work: impl Future<Output = ()> + Send + 'static) -> Self {
         let (stop, stopped) = oneshot::channel();
-        let runtime: Runtime = Builder::new_current_thread().enable_all().build().expect("build a runtime");
+        let runtime: Runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("build a runtime");
         let thread = std::thread::Builder::new()
             .name("test-server".to_owned())
             .spawn(move || {
@@ -56,7 +61,11 @@ impl Loopback {
                 });
             })
             .expect("start the server's thread");
-        Self { address, stop: Some(stop), thread: Some(thread) }
+        Self {
+            address,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
     }
 
     pub(crate) const fn address(&self) -> SocketAddr {

@@ -16,7 +16,12 @@ impl Reply {
     /// 200 with a body.
     #[must_use]
     pub fn ok(body: impl Into<Bytes>) -> Self {
-        Self { status: StatusCode::OK, headers: Vec::new(), body: body.into(), together: 1 }
+        Self {
+            status: StatusCode::OK,
+            headers: Vec::new(),
+            body: body.into(),
+            together: 1,
+        }
     }
 
     /// A status with an empty body.
@@ -26,7 +31,10 @@ impl Reply {
     #[must_use]
     pub fn status(status: u16) -> Self {
         let status = StatusCode::from_u16(status).expect("a status from 100 to 999");
-        Self { status, ..Self::ok(Bytes::new()) }
+        Self {
+            status,
+            ..Self::ok(Bytes::new())
+        }
     }
 
     /// 302 to `location`.

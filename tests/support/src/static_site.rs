@@ -9,17 +9,32 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{HeaderMap, Request, Response, StatusCode, Version, body::Incoming, service::service_fn};
-use hyper_util::rt::TokioIo;
-use tokio::sync::Barrier;
+use hyper::{
+    HeaderMap, Request, Response, StatusCode, Version,
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::Barrier,
+};
+use tokio_rustls::TlsAcceptor;
 
-use crate::{loopback::Loopback, reply::Reply};
+use crate::{
+    certificate::{CertificateKind, Identity},
+    loopback::Loopback,
+    reply::Reply,
+};
 
 /// A web site whose pages stand in memory: paths answer with the replies put there, everything else with 404.
 #[derive(Debug)]
 pub struct StaticSite {
     pages: Arc<Pages>,
     server: Loopback,
+    authority_pem: Option<String>,
 }
 
 /// What the last request for a path looked like.
@@ -41,6 +56,7 @@ struct State {
     pages: HashMap<String, Page>,
     requests: HashMap<String, usize>,
     last: HashMap<String, Asked>,
+    connections: usize,
     in_flight: usize,
     most_in_flight: usize,
 }
@@ -57,17 +73,35 @@ impl StaticSite {
     pub fn start() -> Self {
         let pages = Arc::<Pages>::default();
         let served = Arc::clone(&pages);
-        let server = Loopback::accept(move |stream| {
-            let pages = Arc::clone(&served);
-            async move {
-                let service = service_fn(move |request| answer(Arc::clone(&pages), request));
-                // A client that goes away early is no failure of the site.
-                let _ = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
-            }
-        });
-        Self { pages, server }
+        let server = Loopback::accept(move |stream| serve(stream, Arc::clone(&served), false));
+        Self {
+            pages,
+            server,
+            authority_pem: None,
+        }
+    }
+
+    /// An empty site over TLS as `localhost`, by HTTP/2 or HTTP/1.1 as the client prefers.
+    #[must_use]
+    pub fn start_tls(certificate: CertificateKind) -> Self {
+        let Identity {
+            acceptor,
+            authority_pem,
+        } = Identity::new(certificate);
+        let pages = Arc::<Pages>::default();
+        let served = Arc::clone(&pages);
+        let server = Loopback::accept(move |stream| serve_tls(stream, acceptor.clone(), Arc::clone(&served)));
+        Self {
+            pages,
+            server,
+            authority_pem: Some(authority_pem),
+        }
+    }
+
+    /// The authority that vouches for the site's certificate, in PEM form; none for a site without TLS.
+    #[must_use]
+    pub fn authority_pem(&self) -> Option<&str> {
+        self.authority_pem.as_deref()
     }
 
     /// Lets `path` (with its leading `/`, without a query) answer `reply` from now on.
@@ -79,13 +113,23 @@ impl StaticSite {
     pub fn put_sequence(&self, path: impl Into<String>, replies: impl IntoIterator<Item = Reply>) {
         let replies: Vec<Reply> = replies.into_iter().collect();
         let count = replies.iter().map(|reply| reply.together).max().unwrap_or(1);
-        self.pages.lock().pages.insert(path.into(), Page { replies, together: Arc::new(Barrier::new(count)) });
+        self.pages.lock().pages.insert(
+            path.into(),
+            Page {
+                replies,
+                together: Arc::new(Barrier::new(count)),
+            },
+        );
     }
 
     /// The URL of `path`.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address())
+        let address = self.address();
+        match self.authority_pem {
+            Some(_) => format!("https://localhost:{}{path}", address.port()),
+            None => format!("http://{address}{path}"),
+        }
     }
 
     /// Where the site listens.
@@ -104,6 +148,12 @@ impl StaticSite {
     #[must_use]
     pub fn total_requests(&self) -> usize {
         self.pages.lock().requests.values().sum()
+    }
+
+    /// How many connections were made.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.pages.lock().connections
     }
 
     /// The most requests that were being answered at one time.
@@ -127,7 +177,10 @@ impl Pages {
     /// Notes a request and finds the reply that is due, with the barrier to wait at before it is sent.
     fn begin(&self, request: &Request<Incoming>) -> Option<(Reply, Arc<Barrier>)> {
         let path = request.uri().path();
-        let asked = Asked { version: request.version(), headers: request.headers().clone() };
+        let asked = Asked {
+            version: request.version(),
+            headers: request.headers().clone(),
+        };
         let mut guard = self.lock();
         let state = &mut *guard;
         state.in_flight += 1;
@@ -140,6 +193,28 @@ impl Pages {
         let reply = page.replies.get(place).or(page.replies.last())?;
         Some((reply.clone(), Arc::clone(&page.together)))
     }
+}
+
+async fn serve_tls(stream: TcpStream, acceptor: TlsAcceptor, pages: Arc<Pages>) {
+    // A client that does not trust the certificate goes away here.
+    if let Ok(stream) = acceptor.accept(stream).await {
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        serve(stream, pages, http2).await;
+    }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, pages: Arc<Pages>, http2: bool) {
+    pages.lock().connections += 1;
+    let service = service_fn(move |request| answer(Arc::clone(&pages), request));
+    let stream = TokioIo::new(stream);
+    // A client that goes away early is no failure of the site.
+    let _ = if http2 {
+        http2::Builder::new(TokioExecutor::new())
+            .serve_connection(stream, service)
+            .await
+    } else {
+        http1::Builder::new().serve_connection(stream, service).await
+    };
 }
 
 async fn answer(pages: Arc<Pages>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -159,7 +234,10 @@ fn response_of(reply: Reply) -> Response<Full<Bytes>> {
     let built = reply
         .headers
         .iter()
-        .fold(Response::builder().status(reply.status), |builder, (name, value)| builder.header(name, value))
+        .fold(
+            Response::builder().status(reply.status),
+            |builder, (name, value)| builder.header(name, value),
+        )
         .body(Full::new(reply.body));
     built.unwrap_or_else(|error| {
         let mut response = Response::new(Full::new(Bytes::from(error.to_string())));

@@ -9,7 +9,11 @@ use img2tokens_test_support::{Reply, StaticSite};
 
 fn ask(site: &StaticSite, path: &str) -> String {
     let mut stream = TcpStream::connect(site.address()).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
@@ -18,12 +22,21 @@ fn ask(site: &StaticSite, path: &str) -> String {
 #[test]
 fn paths_answer_in_turn_and_every_request_is_counted() {
     let site = StaticSite::start();
-    site.put_sequence("/a", [Reply::status(503).header("retry-after", "1"), Reply::ok("picture")]);
+    site.put_sequence(
+        "/a",
+        [
+            Reply::status(503).header("retry-after", "1"),
+            Reply::ok("picture"),
+        ],
+    );
     let first = ask(&site, "/a");
     assert!(first.starts_with("HTTP/1.1 503 ") && first.contains("retry-after: 1\r\n"));
     assert!(ask(&site, "/a").ends_with("picture") && ask(&site, "/a").ends_with("picture"));
     assert!(ask(&site, "/none").starts_with("HTTP/1.1 404 "));
-    assert_eq!((site.requests("/a"), site.requests("/none"), site.total_requests()), (3, 1, 4));
+    assert_eq!(
+        (site.requests("/a"), site.requests("/none"), site.total_requests()),
+        (3, 1, 4)
+    );
     assert_eq!(site.last_request("/a").unwrap().headers["host"], "x");
 }
 
