@@ -98,7 +98,8 @@ fn key(row: usize) -> String {
 
 #[test]
 fn every_pair_is_a_sequence_or_a_failure_with_its_reason() {
-    let output = Case::new().run("out", &[]);
+    let case = Case::new();
+    let output = case.run("out", &[]);
     let rows = data_rows(&output);
     let keys: Vec<&str> = rows.iter().map(|row| row.key.as_str()).collect();
     assert_eq!(keys, [0, 1, 3, 5, 7, 9, 10, 11].map(key), "rows stand in input order");
@@ -121,7 +122,8 @@ fn every_pair_is_a_sequence_or_a_failure_with_its_reason() {
 
 #[test]
 fn sequences_are_laid_out_as_the_specification_says() {
-    let output = Case::new().run("out", &["sequence.order=both"]);
+    let case = Case::new();
+    let output = case.run("out", &["sequence.order=both"]);
     let rows = data_rows(&output);
     assert_eq!(rows.len(), 16);
     const TEXT: i32 = 259;

@@ -14,6 +14,7 @@ use crate::embedded::{self, EmbeddedSamples};
 use crate::plan::{self, Identity, Plan, PlanError};
 use crate::run::{self, Flow, Meters, PlannedUnit, RunError};
 use crate::stages::{self, Stages};
+use crate::storage::Located;
 use crate::{model, storage};
 
 /// A planned run.
@@ -43,7 +44,7 @@ impl Job {
         let destination = Arc::new(storage::destination(&config.output.path)?);
         let samples = embedded::start_if_asked(&config).await?;
         let inputs = inputs(&config, samples.as_ref()).await?;
-        let identity = Identity::new(&config, &checkpoint, &stages.text, limit);
+        let identity = Identity::new(&config, &checkpoint, &stages.text, limit)?;
         let plan = match Plan::read(&destination).await? {
             Some(plan) => plan,
             None => plan::make(&stages.source, &inputs, identity.clone()).await?.store(&destination).await?,
@@ -87,8 +88,8 @@ async fn inputs(config: &Config, samples: Option<&EmbeddedSamples>) -> anyhow::R
             Some(samples) if pattern == embedded::SAMPLES => samples.pairs_file(),
             _ => pattern.clone(),
         };
-        let (store, pattern) = storage::resolve(&location)?;
-        inputs.extend(expand(store, &pattern).await?.into_iter().map(Arc::new));
+        let Located { store, root, path } = storage::resolve(&location)?;
+        inputs.extend(expand(&store, &root, &path, config.input.format).await?.into_iter().map(Arc::new));
     }
     Ok(inputs)
 }

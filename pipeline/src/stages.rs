@@ -122,6 +122,7 @@ fn fetch_config(fetch: &Fetch) -> FetchConfig {
         user_agent: fetch.user_agent.clone(),
         respect_opt_out: fetch.respect_opt_out,
         allow_private_addresses: fetch.allow_private_addresses,
+        ports: fetch.ports.clone(),
         ..FetchConfig::default()
     }
 }

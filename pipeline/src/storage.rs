@@ -29,6 +29,16 @@ pub enum StorageError {
     },
 }
 
+/// A place in a store.
+pub struct Located {
+    /// The store.
+    pub store: Arc<dyn ObjectStore>,
+    /// What a user writes before a path of this store: `/`, `s3://bucket/`.
+    pub root: String,
+    /// The path or pattern within it.
+    pub path: String,
+}
+
 /// The store that `location` is in, and the path or pattern within it.
 ///
 /// Credentials and endpoints come from the environment, as the store's own tools read them (`AWS_*`, `GOOGLE_*`,
@@ -36,17 +46,22 @@ pub enum StorageError {
 ///
 /// # Errors
 /// If the location has no known scheme or the store refuses its configuration.
-pub fn resolve(location: &str) -> Result<(Arc<dyn ObjectStore>, String), StorageError> {
+pub fn resolve(location: &str) -> Result<Located, StorageError> {
     let refused = |message: String| StorageError::Location { location: location.to_owned(), message };
-    if !location.contains("://") {
-        let absolute = std::path::absolute(location).map_err(|error| refused(error.to_string()))?;
-        return Ok((Arc::new(LocalFileSystem::new()), absolute.to_string_lossy().into_owned()));
-    }
-    let url = Url::parse(location).map_err(|error| refused(error.to_string()))?;
+    let Some((scheme, rest)) = location.split_once("://").filter(|(scheme, _)| *scheme != "file") else {
+        let path = local(location).unwrap_or_default();
+        let absolute = std::path::absolute(path).map_err(|error| refused(error.to_string()))?;
+        let path = absolute.to_string_lossy().trim_start_matches('/').to_owned();
+        return Ok(Located { store: Arc::new(LocalFileSystem::new()), root: "/".to_owned(), path });
+    };
+    // A pattern's `?` is no query: only the part before the path is read as a URL.
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let root = format!("{scheme}://{authority}/");
+    let url = Url::parse(&root).map_err(|error| refused(error.to_string()))?;
     let settings = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
-    let (store, path) = object_store::parse_url_opts(&url, settings)
+    let (store, _) = object_store::parse_url_opts(&url, settings)
         .map_err(|source| StorageError::Store { location: location.to_owned(), source })?;
-    Ok((Arc::from(store), path.to_string()))
+    Ok(Located { store: Arc::from(store), root, path: path.to_owned() })
 }
 
 /// The output root that `location` names.
@@ -57,8 +72,8 @@ pub fn destination(location: &str) -> Result<Destination, StorageError> {
     match local(location) {
         Some(path) => Ok(Destination::Local(path)),
         None => {
-            let (store, prefix) = resolve(location)?;
-            Ok(Destination::Store { store, prefix: prefix.into() })
+            let Located { store, path, .. } = resolve(location)?;
+            Ok(Destination::Store { store, prefix: path.into() })
         }
     }
 }
@@ -79,8 +94,8 @@ mod tests {
 
     #[test]
     fn plain_paths_are_local_and_become_absolute() {
-        let (_, path) = resolve("some/data-*.parquet").unwrap();
-        assert!(path.starts_with('/') && path.ends_with("some/data-*.parquet"), "{path}");
+        let Located { root, path, .. } = resolve("some/data-*.parquet").unwrap();
+        assert!(root == "/" && path.ends_with("some/data-*.parquet") && !path.starts_with('/'), "{path}");
         assert_eq!(local("out"), Some(PathBuf::from("out")));
         assert_eq!(local("s3://bucket/out"), None);
     }

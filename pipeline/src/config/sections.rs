@@ -73,7 +73,9 @@ section! {
         respect_opt_out: bool = true,
         /// Allow loopback and private addresses. Off: a public list of URLs must not reach into your network.
         allow_private_addresses: bool = false,
-        /// What to do where the dataset states a digest of the picture: off, or fail the pair when it differs.
+        /// The ports that may be asked; empty: any.
+        ports: Vec<u16> = Vec::new(),
+        /// Fail a pair whose picture has not the digest that the dataset states (columns md5, sha256).
         verify_hash: bool = false,
     }
 }

@@ -1,7 +1,7 @@
 //! What a unit's content depends on, and nothing else: two runs with equal identities write equal bytes.
 
 use img2tokens_text::TextStage;
-use img2tokens_vision::{Checkpoint, ModelConfig};
+use img2tokens_vision::{Checkpoint, CheckpointError, ModelConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -30,18 +30,18 @@ pub struct ModelIdentity {
 }
 
 impl Identity {
-    /// The identity of a run.
-    #[must_use]
-    pub fn new(config: &Config, checkpoint: &Checkpoint, text: &TextStage, limit: Option<u64>) -> Self {
-        Self {
-            settings: settings(config),
-            model: ModelIdentity {
-                digest: checkpoint.digest().to_owned(),
-                config: checkpoint.config().clone(),
-            },
-            tokenizer: text.digest(),
-            limit,
-        }
+    /// The identity of a run. Reads all weights once.
+    ///
+    /// # Errors
+    /// If the checkpoint cannot be read.
+    pub fn new(
+        config: &Config,
+        checkpoint: &Checkpoint,
+        text: &TextStage,
+        limit: Option<u64>,
+    ) -> Result<Self, CheckpointError> {
+        let model = ModelIdentity { digest: checkpoint.digest()?, config: checkpoint.config().clone() };
+        Ok(Self { settings: settings(config), model, tokenizer: text.digest(), limit })
     }
 
     /// The hash of all of it.
@@ -68,6 +68,7 @@ fn settings(config: &Config) -> Value {
             "max_bytes": fetch.max_bytes,
             "respect_opt_out": fetch.respect_opt_out,
             "allow_private_addresses": fetch.allow_private_addresses,
+            "ports": fetch.ports,
             "verify_hash": fetch.verify_hash,
         },
         "image": config.image,

@@ -3,7 +3,7 @@
 use img2tokens_engine::{OutOfOrder, WorkerError};
 use img2tokens_shard::ShardError;
 use img2tokens_source::SourceError;
-use img2tokens_vision::VisionError;
+use img2tokens_vision::{BatchError, VisionError};
 
 /// Why a run ended; a pair's failure never does.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +16,7 @@ pub enum RunError {
     Shard(#[from] ShardError),
     /// The model or its device failed.
     #[error("tokenizing failed")]
-    Vision(#[from] WorkerError<VisionError>),
+    Vision(#[from] WorkerError<TokenizeError>),
     /// Two pairs claim one place in a unit: a bug of this program.
     #[error("a unit's rows were mixed up")]
     Order(#[from] OutOfOrder),
@@ -36,4 +36,15 @@ impl RunError {
             Self::Order(_) => false,
         }
     }
+}
+
+/// Why a batch could not be tokenized.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenizeError {
+    /// Its pictures do not make a batch: a bug of this program.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// The model or its device.
+    #[error(transparent)]
+    Vision(#[from] VisionError),
 }

@@ -9,11 +9,12 @@ use img2tokens_fetch::Fetched;
 use img2tokens_schemas::{
     Digest, Failure, FailureReason, PairTokens, PictureSource, Pixels, SequenceRow, StatedDigest, VisualTokens,
 };
-use img2tokens_vision::{Picture, PixelBatch, VisionError, VisualTokenizer};
+use img2tokens_vision::{Picture, PixelBatch, VisualTokenizer};
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::Receiver;
 
+use super::error::TokenizeError;
 use super::ticket::Ticket;
 use super::timings::Part;
 use crate::stages::Stages;
@@ -144,7 +145,7 @@ fn check_digest(stated: StatedDigest, sha256: Digest, bytes: &[u8]) -> Result<()
 pub(super) fn tokenize_with(
     mut tokenizer: Box<dyn VisualTokenizer>,
     meter: Arc<Meter>,
-) -> impl FnMut(Vec<PreparedPair>) -> Result<Vec<TokenizedPair>, VisionError> + Send + 'static {
+) -> impl FnMut(Vec<PreparedPair>) -> Result<Vec<TokenizedPair>, TokenizeError> + Send + 'static {
     move |pairs| {
         let started = Instant::now();
         meter.take(pairs.len() as u64);

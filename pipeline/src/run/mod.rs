@@ -26,7 +26,7 @@ use img2tokens_vision::VisualTokenizer;
 use tokio::sync::mpsc::channel;
 use tokio::task::JoinSet;
 
-pub use error::RunError;
+pub use error::{RunError, TokenizeError};
 pub use meters::Meters;
 pub use read::PlannedUnit;
 
