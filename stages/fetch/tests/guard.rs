@@ -132,6 +132,7 @@ async fn an_address_in_the_url_is_blocked_without_a_request() {
 #[tokio::test]
 async fn a_name_that_does_not_exist_is_looked_up_once() {
     let names = NameServer::start();
+    names.put_sequence("nowhere.test", &[]);
     let fetcher = fetcher(FetchConfig {
         retries: 2,
         ..guarded(&names)

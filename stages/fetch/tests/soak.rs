@@ -12,7 +12,7 @@ use img2tokens_schemas::FailureReason;
 use img2tokens_test_support::{NameServer, Reply, StaticSite};
 use support::{PICTURE, config, fetcher, reason};
 
-const ROWS: usize = 20_000;
+const ROWS: usize = 10_000;
 const CONCURRENCY: usize = 256;
 /// One row in so many has a live host.
 const LIVE: usize = 20;
