@@ -1,9 +1,11 @@
 //! Rows into Parquet files: the columns, how they are encoded, and the file that takes them.
 
 mod columns;
+mod metadata;
 mod properties;
 mod table;
 
 pub(crate) use columns::{DataColumns, FailureColumns};
+pub(crate) use metadata::described;
 pub(crate) use properties::{data_properties, failure_properties};
 pub(crate) use table::TableFile;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use img2tokens_schemas::{Outcome, RowIndex, SequenceRow};
+use img2tokens_schemas::columns::failure_schema;
+use img2tokens_schemas::{FailureReason, Outcome, RowIndex, SequenceRow};
 
 use crate::commit::{Attempt, commit};
-use crate::encode::{DataColumns, FailureColumns, TableFile, data_properties, failure_properties};
+use crate::encode::{DataColumns, FailureColumns, TableFile, data_properties, described, failure_properties};
 use crate::{
     Destination, Distribution, FileChecksum, ShardConfig, ShardError, ShardStats, Timings, UnitCounts, UnitId,
 };
@@ -36,7 +37,7 @@ pub struct ShardWriter {
 struct Tally {
     pairs: u64,
     sequences: u64,
-    failures: BTreeMap<img2tokens_schemas::FailureReason, u64>,
+    failures: BTreeMap<FailureReason, u64>,
     image_codes: Distribution,
     input_ids: Distribution,
 }
@@ -48,25 +49,26 @@ impl ShardWriter {
     /// # Errors
     /// If the configuration cannot be met or the files not be created.
     pub fn begin(destination: &Destination, unit: UnitId, config: &ShardConfig) -> Result<Self, ShardError> {
-        let schema = config.data_schema()?;
+        let data_schema = described(config.data_schema()?.as_ref(), config, unit)?;
+        let failure_schema = described(&failure_schema(), config, unit)?;
+        let data_properties = data_properties(config, &data_schema)?;
+        let failure_properties = failure_properties(config, &failure_schema)?;
         let data_file = destination.stage(unit, "data")?;
         let failures_file = destination.stage(unit, "failures")?;
-        let failure_rows = FailureColumns::new();
-        let failure_schema = failure_rows.schema().clone();
         Ok(Self {
             destination: destination.clone(),
             unit,
             plan: config.plan.clone(),
             batch_rows: config.row_group_rows.min(BATCH_ROWS),
-            data: TableFile::new("data", data_file, schema.clone(), data_properties(config, unit)?)?,
-            data_rows: DataColumns::new(schema, config.kept.clone()),
+            data: TableFile::new("data", data_file, data_schema.clone(), data_properties)?,
+            data_rows: DataColumns::new(data_schema, config.kept.clone()),
             failures: TableFile::new(
                 "failures",
                 failures_file,
-                failure_schema,
-                failure_properties(config, unit)?,
+                failure_schema.clone(),
+                failure_properties,
             )?,
-            failure_rows,
+            failure_rows: FailureColumns::new(failure_schema),
             tally: Tally::default(),
             last: None,
             broken: false,
@@ -78,6 +80,10 @@ impl ShardWriter {
     /// # Errors
     /// If the row is out of order, has no sequence, does not fit its columns, or a file cannot be written. The unit
     /// can no longer be committed then.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an outcome ends here; callers have no use for it"
+    )]
     pub fn push(&mut self, outcome: Outcome) -> Result<(), ShardError> {
         let pushed = self.push_next(&outcome);
         self.broken |= pushed.is_err();

@@ -1,4 +1,5 @@
 //! One unit, written and committed: what stands afterwards, and what never does.
+#![allow(clippy::unwrap_used, reason = "a test's panic is its failure")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! A store that fails at any call: what counts as committed is whole, and the next attempt completes the unit.
+#![allow(clippy::unwrap_used, reason = "a test's panic is its failure")]
 
 mod support;
 
@@ -8,23 +9,34 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt;
 use futures::stream::BoxStream;
-use img2tokens_schemas::Order;
+use futures::{FutureExt, StreamExt};
+use img2tokens_schemas::FailureReason;
 use img2tokens_shard::verify::{KeyLedger, verify_unit};
 use img2tokens_shard::{Compression, Destination, ShardConfig, UnitId, committed, sweep};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 use support::{Pair, config, mixed_pairs, write};
 
-/// Fails its `at`-th call, before the store has seen it or after: a request lost, or an answer.
 #[derive(Debug)]
 struct Failing {
     inner: Arc<InMemory>,
+    fault: Arc<Fault>,
+}
+
+#[derive(Debug)]
+struct FailingUpload {
+    upload: Box<dyn MultipartUpload>,
+    fault: Arc<Fault>,
+}
+
+/// Fails the `at`-th call, before the store has seen it or after: a request lost, or an answer.
+#[derive(Debug)]
+struct Fault {
     calls: AtomicU64,
     at: u64,
     when: Lost,
@@ -42,7 +54,7 @@ impl std::fmt::Display for Failing {
     }
 }
 
-impl Failing {
+impl Fault {
     fn away() -> Error {
         Error::Generic {
             store: "failing",
@@ -50,8 +62,12 @@ impl Failing {
         }
     }
 
+    fn is_now(&self) -> bool {
+        self.calls.fetch_add(1, Ordering::SeqCst) == self.at
+    }
+
     async fn call<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
-        let fails = self.calls.fetch_add(1, Ordering::SeqCst) == self.at;
+        let fails = self.is_now();
         if fails && self.when == Lost::Request {
             return Err(Self::away());
         }
@@ -61,9 +77,27 @@ impl Failing {
 }
 
 #[async_trait]
+impl MultipartUpload for FailingUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        let (part, fault) = (self.upload.put_part(data), self.fault.clone());
+        async move { fault.call(part).await }.boxed()
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        self.fault.call(self.upload.complete()).await
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.fault.call(self.upload.abort()).await
+    }
+}
+
+#[async_trait]
 impl ObjectStore for Failing {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        self.call(self.inner.put_opts(location, payload, options)).await
+        self.fault
+            .call(self.inner.put_opts(location, payload, options))
+            .await
     }
 
     async fn put_multipart_opts(
@@ -71,16 +105,23 @@ impl ObjectStore for Failing {
         location: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.call(self.inner.put_multipart_opts(location, options)).await
+        let upload = self
+            .fault
+            .call(self.inner.put_multipart_opts(location, options))
+            .await?;
+        Ok(Box::new(FailingUpload {
+            upload,
+            fault: self.fault.clone(),
+        }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.call(self.inner.get_opts(location, options)).await
+        self.fault.call(self.inner.get_opts(location, options)).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        if self.calls.fetch_add(1, Ordering::SeqCst) == self.at {
-            return futures::stream::once(async { Err(Self::away()) }).boxed();
+        if self.fault.is_now() {
+            return futures::stream::once(async { Err(Fault::away()) }).boxed();
         }
         self.inner.delete_stream(locations)
     }
@@ -94,7 +135,7 @@ impl ObjectStore for Failing {
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.call(self.inner.copy_opts(from, to, options)).await
+        self.fault.call(self.inner.copy_opts(from, to, options)).await
     }
 }
 
@@ -107,14 +148,17 @@ fn prefix() -> Path {
 /// One attempt meets the fault, then another, which saw another world, meets a healthy store.
 async fn one_fault(at: u64, when: Lost, config: &ShardConfig, worlds: [&[Pair]; 2]) -> ControlFlow<()> {
     let inner = Arc::new(InMemory::new());
-    let store = Arc::new(Failing {
-        inner: inner.clone(),
+    let fault = Arc::new(Fault {
         calls: AtomicU64::new(0),
         at,
         when,
     });
+    let store = Arc::new(Failing {
+        inner: inner.clone(),
+        fault: fault.clone(),
+    });
     let failing = Destination::Store {
-        store: store.clone(),
+        store,
         prefix: prefix(),
     };
     let healthy = Destination::Store {
@@ -123,7 +167,7 @@ async fn one_fault(at: u64, when: Lost, config: &ShardConfig, worlds: [&[Pair]; 
     };
 
     let first = write(&failing, UNIT, config, worlds[0]).await;
-    let reached = store.calls.load(Ordering::SeqCst) > at;
+    let reached = fault.calls.load(Ordering::SeqCst) > at;
     if let Err(error) = &first {
         assert!(error.is_transient(), "{at} {when:?}: {error:?}");
     }
@@ -149,7 +193,7 @@ async fn one_fault(at: u64, when: Lost, config: &ShardConfig, worlds: [&[Pair]; 
 }
 
 async fn assert_whole(destination: &Destination) {
-    let keys = Arc::new(KeyLedger::new().unwrap());
+    let keys = Arc::new(KeyLedger::new());
     let report = verify_unit(destination, UNIT, None, &keys).await.unwrap();
     assert!(report.findings.is_empty(), "{:?}", report.findings);
 }
@@ -171,16 +215,12 @@ async fn whichever_call_fails_the_unit_is_whole_or_not_committed() {
 
 #[tokio::test]
 async fn whichever_call_fails_of_an_upload_in_parts_the_unit_is_whole_or_not_committed() {
-    let pair = |row: u32| Pair::Succeeds {
-        kept: vec![true; 4],
-        text_ids: (0..40_000).map(|at| at * (2 * row + 3) % 32_000).collect(),
-        orders: vec![Order::ImageText],
-    };
-    let world: Vec<_> = (0..80).map(pair).collect();
+    // Longer than one part of 8 MiB.
+    let detail = "no such host ".repeat(400_000);
+    let fails = |rows: usize| vec![Pair::Fails(FailureReason::Dns, None, detail.clone()); rows];
     let config = ShardConfig {
         compression: Compression::None,
-        row_group_rows: 40,
         ..config()
     };
-    every_fault(&config, [&world, &world[..70]]).await;
+    every_fault(&config, [&fails(2), &fails(3)]).await;
 }

@@ -1,4 +1,5 @@
 //! What was pushed is what is read back.
+#![allow(clippy::unwrap_used, reason = "a test's panic is its failure")]
 
 mod support;
 
@@ -20,7 +21,7 @@ fn any_pair() -> impl Strategy<Value = Pair> {
     prop_oneof![
         1 => Just(Pair::Filtered),
         2 => (prop::sample::select(FailureReason::ALL), prop::option::of(100_u16..600))
-            .prop_map(|(reason, status)| Pair::Fails(reason, status)),
+            .prop_map(|(reason, status)| Pair::Fails(reason, status, "as it is".to_owned())),
         5 => (prop::collection::vec(any::<bool>(), 20), prop::collection::vec(0_u32..32_000, 0..30), orders)
             .prop_map(|(mut kept, text_ids, orders)| {
                 kept[7] = true;

@@ -1,4 +1,5 @@
 //! Verification finds each kind of damage, says where it is, and is silent about what is right.
+#![allow(clippy::unwrap_used, reason = "a test's panic is its failure")]
 
 mod support;
 
@@ -15,10 +16,10 @@ const UNITS: [UnitId; 2] = [UnitId(0), UnitId(1)];
 
 /// Everything that is wrong with the two units, a line each.
 async fn findings(destination: &Destination) -> String {
-    let keys = Arc::new(KeyLedger::new().unwrap());
+    let keys = Arc::new(KeyLedger::new());
     let expected = Expected {
         plan: PLAN.to_owned(),
-        rows: 40,
+        rows: Some(40),
     };
     let mut lines = Vec::new();
     let mut list = |findings: Findings| lines.extend(findings.listed.iter().map(ToString::to_string));
@@ -115,10 +116,9 @@ async fn swapped_files_are_found() {
         for unit in UNITS {
             assert!(found.contains(&format!("{table}/{unit}.{suffix}: ")), "{found}");
         }
-        let other = format!("part-0000{}", 1);
         assert!(
-            found.contains(&format!("its rows are those of {other}"))
-                || found.contains(&format!("it is of {other}"))
+            found.contains("are those of part-00001") || found.contains("it is of part-00001"),
+            "{found}"
         );
     }
 }
@@ -209,7 +209,7 @@ async fn findings_in_row(config: &ShardConfig, change: impl Fn(&mut SequenceRow)
         writer.push(outcome).unwrap();
     }
     writer.commit(counts(&pairs), timings()).await.unwrap();
-    let keys = Arc::new(KeyLedger::new().unwrap());
+    let keys = Arc::new(KeyLedger::new());
     let report = verify_unit(&destination, UnitId(0), None, &keys).await.unwrap();
     report
         .findings

@@ -209,7 +209,7 @@ async fn get(store: &dyn ObjectStore, prefix: &Path, name: &str) -> Result<Optio
 }
 
 fn at(prefix: &Path, name: &str) -> Path {
-    name.split('/').fold(prefix.clone(), |path, part| path.join(part))
+    name.split('/').fold(prefix.clone(), Path::join)
 }
 
 fn if_there<T>(result: object_store::Result<T>) -> object_store::Result<Option<T>> {

@@ -8,7 +8,7 @@ use arrow_array::builder::{
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Fields, SchemaRef};
 use arrow_select::interleave::interleave;
-use img2tokens_schemas::columns::{failure_schema, list_item};
+use img2tokens_schemas::columns::list_item;
 use img2tokens_schemas::{Failure, KeptColumns, SequenceRow};
 
 use crate::ShardError;
@@ -227,9 +227,9 @@ pub(crate) struct FailureColumns {
 }
 
 impl FailureColumns {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(schema: SchemaRef) -> Self {
         Self {
-            schema: Arc::new(failure_schema()),
+            schema,
             key: StringBuilder::new(),
             url: StringBuilder::new(),
             reason: StringBuilder::new(),
@@ -238,10 +238,6 @@ impl FailureColumns {
             attempts: UInt32Builder::new(),
             rows: 0,
         }
-    }
-
-    pub(crate) fn schema(&self) -> &SchemaRef {
-        &self.schema
     }
 
     pub(crate) fn rows(&self) -> usize {

@@ -1,22 +1,22 @@
-//! How the columns are encoded, and what the files say of themselves. All of it is fixed: the same rows give the same
-//! bytes.
+//! How the columns are encoded. All of it is fixed: the same rows give the same bytes.
 
-use img2tokens_schemas::SCHEMA_VERSION;
-use img2tokens_schemas::columns::metadata;
+use arrow_schema::Schema;
 use parquet::basic::{Compression as Codec, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
-use crate::features::hugging_face_features;
-use crate::{Compression, ShardConfig, ShardError, UnitId};
+use crate::{Compression, ShardConfig, ShardError};
 
 /// A row group is closed at this size even if it has few rows: kept columns may hold anything.
 const ROW_GROUP_BYTES: usize = 256 << 20;
 
-pub(crate) fn data_properties(config: &ShardConfig, unit: UnitId) -> Result<WriterProperties, ShardError> {
-    let fields = config.data_schema()?;
-    let mut builder = common_properties(config, unit, hugging_face_features(fields.fields()))?;
+/// The lists of ids are left to dictionaries, Parquet's default. Measured on 16,384 rows like LAION's (94 of 16,384
+/// codes, 17 text ids), row groups of 8,192 rows, zstd level 3, bits an id of `input_ids` for uniform / skewed codes:
+/// dictionary 16.0 / 14.7, plain 18.0 / 16.5, delta 16.4 / 16.4, byte stream split 14.9 / 14.3. The last saves 7 %, but
+/// of integers only readers of 2024 and later know it.
+pub(crate) fn data_properties(config: &ShardConfig, schema: &Schema) -> Result<WriterProperties, ShardError> {
+    let mut builder = common_properties(config, schema)?;
     // Each value is another one, or nearly: a dictionary would only be given up on, and bounds help nobody.
     for column in ["kept_patches", "caption", "sha256", "key", "url"] {
         builder = builder.set_column_dictionary_enabled(ColumnPath::from(column), false);
@@ -34,33 +34,23 @@ pub(crate) fn data_properties(config: &ShardConfig, unit: UnitId) -> Result<Writ
     Ok(builder.build())
 }
 
-pub(crate) fn failure_properties(config: &ShardConfig, unit: UnitId) -> Result<WriterProperties, ShardError> {
-    let schema = img2tokens_schemas::columns::failure_schema();
-    Ok(common_properties(config, unit, hugging_face_features(schema.fields()))?.build())
+pub(crate) fn failure_properties(
+    config: &ShardConfig,
+    schema: &Schema,
+) -> Result<WriterProperties, ShardError> {
+    Ok(common_properties(config, schema)?.build())
 }
 
-fn common_properties(
-    config: &ShardConfig,
-    unit: UnitId,
-    features: Option<serde_json::Value>,
-) -> Result<WriterPropertiesBuilder, ShardError> {
-    let vocabulary =
-        serde_json::to_string(&config.vocabulary).map_err(ShardError::json(metadata::VOCABULARY))?;
-    let mut pairs = vec![
-        (metadata::SCHEMA_VERSION, SCHEMA_VERSION.to_owned()),
-        (metadata::UNIT, unit.0.to_string()),
-        (metadata::PLAN, config.plan.clone()),
-        (metadata::VOCABULARY, vocabulary),
-        (metadata::PROVENANCE, config.provenance.to_string()),
-    ];
-    pairs.extend(features.map(|features| (metadata::HUGGING_FACE, features.to_string())));
-    let pairs = pairs
-        .into_iter()
-        .map(|(key, value)| KeyValue::new(key.to_owned(), value))
-        .collect();
+/// The schema's metadata stand in the file twice: within the Arrow schema, where pyarrow and `datasets` look, and as
+/// the file's own, where all others do.
+fn common_properties(config: &ShardConfig, schema: &Schema) -> Result<WriterPropertiesBuilder, ShardError> {
+    let pairs = schema
+        .metadata()
+        .iter()
+        .map(|(key, value)| KeyValue::new(key.to_owned(), value.to_owned()));
     Ok(WriterProperties::builder()
         .set_created_by(format!("img2tokens version {}", env!("CARGO_PKG_VERSION")))
-        .set_key_value_metadata(Some(pairs))
+        .set_key_value_metadata(Some(pairs.collect()))
         .set_compression(codec(config.compression)?)
         .set_max_row_group_row_count(Some(config.row_group_rows))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES)))

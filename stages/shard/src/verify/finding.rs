@@ -51,7 +51,8 @@ impl Findings {
         }
     }
 
-    pub(super) fn merge(&mut self, other: Self) {
+    /// Adds what another check found.
+    pub fn merge(&mut self, other: Self) {
         self.total += other.total;
         let room = Self::LISTED.saturating_sub(self.listed.len());
         self.listed.extend(other.listed.into_iter().take(room));

@@ -23,51 +23,49 @@ pub(super) struct KeyPlace {
     pub(super) row: u64,
 }
 
-/// The keys of all pairs that were verified, as digests in nameless temporary files: 32 bytes a pair on the disk, 4 MiB
-/// in memory while it fills, one partition while it is asked.
+/// The keys of all pairs that were verified, as digests in nameless files in the system's temporary folder: 32 bytes a
+/// pair on the disk, at most 4 MiB in memory while it fills, one partition while it is asked.
 pub struct KeyLedger {
-    partitions: Vec<Mutex<BufWriter<File>>>,
+    partitions: [Mutex<Option<BufWriter<File>>>; PARTITIONS],
+}
+
+impl Default for KeyLedger {
+    fn default() -> Self {
+        Self {
+            partitions: [const { Mutex::new(None) }; PARTITIONS],
+        }
+    }
 }
 
 impl KeyLedger {
-    /// An empty one, in the system's temporary folder. Blocks.
-    ///
-    /// # Errors
-    /// If the files cannot be created.
-    pub fn new() -> Result<Self, ShardError> {
-        let partition = || {
-            Ok(Mutex::new(BufWriter::with_capacity(
-                BUFFER_BYTES,
-                tempfile::tempfile()?,
-            )))
-        };
-        let partitions: std::io::Result<_> = (0..PARTITIONS).map(|_| partition()).collect();
-        Ok(Self {
-            partitions: partitions.map_err(in_temporary_folder("create files"))?,
-        })
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
 
     pub(super) fn add(&self, key: &str, place: KeyPlace) -> Result<(), ShardError> {
         let digest = blake3::hash(key.as_bytes());
         let row = place.row | if place.in_failures { FAILURES } else { 0 };
         let mut record = [0; RECORD_BYTES];
-        for (to, from) in record.iter_mut().zip(digest.as_bytes().iter().take(DIGEST_BYTES)) {
-            *to = *from;
-        }
-        let numbers = place.unit.0.to_be_bytes().into_iter().chain(row.to_be_bytes());
-        record
-            .iter_mut()
-            .skip(DIGEST_BYTES)
-            .zip(numbers)
-            .for_each(|(to, from)| *to = from);
+        record[..DIGEST_BYTES].copy_from_slice(&digest.as_bytes()[..DIGEST_BYTES]);
+        record[DIGEST_BYTES..DIGEST_BYTES + 8].copy_from_slice(&place.unit.0.to_be_bytes());
+        record[DIGEST_BYTES + 8..].copy_from_slice(&row.to_be_bytes());
         let partition = usize::from(digest.as_bytes()[0]) % PARTITIONS;
         let mut file = self.partitions[partition]
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        file.write_all(&record).map_err(in_temporary_folder("write"))
+        let written = match file.as_mut() {
+            Some(file) => file.write_all(&record),
+            None => tempfile::tempfile().and_then(|new| {
+                file.insert(BufWriter::with_capacity(BUFFER_BYTES, new))
+                    .write_all(&record)
+            }),
+        };
+        written.map_err(in_temporary_folder("write"))
     }
 
-    /// Every place at which a key stands that stood in an earlier place, in the order of units. Blocks.
+    /// Every place at which a key stands that stands in an earlier unit or row, too. Blocks.
     ///
     /// # Errors
     /// If the temporary files cannot be read back.
@@ -75,18 +73,16 @@ impl KeyLedger {
         let mut findings = Findings::default();
         for partition in self.partitions {
             let file = partition.into_inner().unwrap_or_else(PoisonError::into_inner);
-            let mut records = read_back(file).map_err(in_temporary_folder("read back files"))?;
+            let Some(file) = file else { continue };
+            let mut bytes = read_back(file).map_err(in_temporary_folder("read back files"))?;
+            let (records, _) = bytes.as_chunks_mut();
             // By digest, then by place: unit and row are big-endian.
             records.sort_unstable();
             for pair in records.windows(2) {
                 if let [first, second] = pair
-                    && first
-                        .iter()
-                        .take(DIGEST_BYTES)
-                        .eq(second.iter().take(DIGEST_BYTES))
+                    && first[..DIGEST_BYTES] == second[..DIGEST_BYTES]
                 {
-                    let ((earlier, _), (file, row)) = (place_of(first), place_of(second));
-                    let earlier_row = place_of(first).1;
+                    let ((earlier, earlier_row), (file, row)) = (place_of(first), place_of(second));
                     findings.add(
                         &file,
                         Some(row),
@@ -99,12 +95,12 @@ impl KeyLedger {
     }
 }
 
-fn read_back(file: BufWriter<File>) -> std::io::Result<Vec<[u8; RECORD_BYTES]>> {
+fn read_back(file: BufWriter<File>) -> std::io::Result<Vec<u8>> {
     let mut file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     file.rewind()?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    Ok(bytes.as_chunks().0.to_vec())
+    Ok(bytes)
 }
 
 fn place_of(record: &[u8; RECORD_BYTES]) -> (String, u64) {

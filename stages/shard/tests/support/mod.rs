@@ -60,7 +60,7 @@ pub fn in_memory() -> Destination {
 /// What a pair of a test unit is to become.
 #[derive(Debug, Clone)]
 pub enum Pair {
-    Fails(FailureReason, Option<u16>),
+    Fails(FailureReason, Option<u16>, String),
     Filtered,
     Succeeds {
         kept: Vec<bool>,
@@ -80,10 +80,10 @@ pub fn outcomes(unit: u64, pairs: &[Pair]) -> Vec<Outcome> {
         .filter_map(|(row, pair)| {
             let result = match pair {
                 Pair::Filtered => return None,
-                Pair::Fails(reason, http_status) => Err(Failure {
+                Pair::Fails(reason, http_status, detail) => Err(Failure {
                     http_status: *http_status,
                     attempts: 2,
-                    ..Failure::new(*reason, "as told")
+                    ..Failure::new(*reason, detail)
                 }),
                 Pair::Succeeds {
                     kept,
@@ -178,8 +178,8 @@ fn sequence(order: Order, pair: &PairTokens) -> Sequence {
 pub fn mixed_pairs(pairs: usize) -> Vec<Pair> {
     (0..pairs)
         .map(|row| match row % 10 {
-            3 => Pair::Fails(FailureReason::HttpStatus, Some(404)),
-            6 => Pair::Fails(FailureReason::CorruptImage, None),
+            3 => Pair::Fails(FailureReason::HttpStatus, Some(404), "gone".to_owned()),
+            6 => Pair::Fails(FailureReason::CorruptImage, None, String::new()),
             8 => Pair::Filtered,
             kind => Pair::Succeeds {
                 kept: (0..12)
