@@ -6,6 +6,7 @@ use img2tokens_schemas::Pixels;
 pub const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 
 /// CLIP's standard deviation of red, green and blue.
+#[expect(clippy::excessive_precision, reason = "the digits that CLIP publishes")]
 pub const STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
 
 /// The value of each of the 256 levels of each channel: `(level / 255 - mean) / std`, each step rounded to float32 as

@@ -1,5 +1,7 @@
 //! Whole checkpoints, in either form and any float type, give the numbers that were written.
 
+#![expect(clippy::unwrap_used, reason = "tests end by panicking")]
+
 mod support;
 
 use std::path::Path;

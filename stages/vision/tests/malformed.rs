@@ -1,5 +1,7 @@
 //! A checkpoint that is not whole gives an error that says where, never a panic.
 
+#![expect(clippy::unwrap_used, reason = "tests end by panicking")]
+
 mod support;
 
 use std::path::Path;

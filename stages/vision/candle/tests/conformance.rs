@@ -1,5 +1,7 @@
 //! The backends' common suite, with either merger, on one thread and on three.
 
+#![expect(clippy::unwrap_used, reason = "tests end by panicking")]
+
 use img2tokens_vision::{Checkpoint, Dtype, Merger, Selection, VisualTokenizer};
 use img2tokens_vision_candle::{CandleTokenizer, Settings};
 

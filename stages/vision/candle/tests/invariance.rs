@@ -1,5 +1,7 @@
 //! Ids depend on no batch: any pictures in any order, in any company, on any number of threads.
 
+#![expect(clippy::unwrap_used, reason = "tests end by panicking")]
+
 use std::sync::OnceLock;
 
 use img2tokens_schemas::{Pixels, VisualTokens};

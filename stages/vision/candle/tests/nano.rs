@@ -1,5 +1,7 @@
 //! The generated model is of use: pictures of every kind keep some patches and get codes of their own.
 
+#![expect(clippy::unwrap_used, reason = "tests end by panicking")]
+
 use std::collections::HashSet;
 
 use img2tokens_schemas::{Pixels, VisualTokens};
