@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray,
+    ArrayRef, BooleanArray, Float64Array, Int64Array, NullArray, RecordBatch, RecordBatchOptions, StringArray,
 };
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Fields, Schema};
 use serde_json::Value;
@@ -11,23 +11,26 @@ use serde_json::Value;
 use crate::{SourceError, Survey};
 
 /// Gives the kept columns of all inputs of a run the same types, so that the shards make one dataset: integers of
-/// several widths become `Int64`, integers and floats `Float64`, text and scalars `Utf8`. Each survey is changed;
-/// [`Source::rows`](crate::Source::rows) converts as it reads.
+/// several widths become `Int64`, integers and floats `Float64`, text and scalars text, and what is null everywhere
+/// text. Each survey is changed; [`Source::rows`](crate::Source::rows) converts as it reads.
 ///
-/// `inputs` are the inputs' names, for errors, each with its survey.
+/// `inputs` are all inputs of the run (or the only one): each one's name, for errors, and its survey.
 ///
 /// # Errors
 /// [`SourceError::KeptType`] if a column has types that have nothing in common.
-pub fn unify_kept(inputs: &mut [(String, Survey)]) -> Result<(), SourceError> {
+pub fn unify_kept<'a>(
+    inputs: impl IntoIterator<Item = (&'a str, &'a mut Survey)>,
+) -> Result<(), SourceError> {
+    let mut inputs: Vec<(&str, &mut Survey)> = inputs.into_iter().collect();
     let Some((_, first)) = inputs.first() else {
         return Ok(());
     };
     let mut unified: Vec<FieldRef> = first.kept.iter().map(Arc::clone).collect();
-    for (input, survey) in inputs.iter() {
+    for (input, survey) in &inputs {
         for (column, found) in unified.iter_mut().zip(&survey.kept) {
             let common = common_type(column.data_type(), found.data_type());
             let data_type = common.ok_or_else(|| SourceError::KeptType {
-                input: input.clone(),
+                input: (*input).to_owned(),
                 column: found.name().clone(),
                 found: found.data_type().clone(),
                 expected: column.data_type().clone(),
@@ -42,10 +45,11 @@ pub fn unify_kept(inputs: &mut [(String, Survey)]) -> Result<(), SourceError> {
             );
         }
     }
-    for column in &mut unified {
-        if column.data_type() == &DataType::Null {
-            *column = Arc::new(column.as_ref().clone().with_data_type(DataType::Utf8));
-        }
+    for column in unified
+        .iter_mut()
+        .filter(|column| column.data_type() == &DataType::Null)
+    {
+        *column = Arc::new(column.as_ref().clone().with_data_type(DataType::Utf8));
     }
     let unified = Fields::from(unified);
     inputs
@@ -148,6 +152,7 @@ pub(crate) fn batch_of_values(fields: &Fields, rows: &[Vec<Value>]) -> Result<Re
 fn column_of_values(data_type: &DataType, rows: &[Vec<Value>], at: usize) -> Result<ArrayRef, ArrowError> {
     let values = || rows.iter().map(|row| row.get(at).unwrap_or(&Value::Null));
     Ok(match data_type {
+        DataType::Null => Arc::new(NullArray::new(rows.len())),
         DataType::Boolean => Arc::new(values().map(Value::as_bool).collect::<BooleanArray>()),
         DataType::Int64 => Arc::new(values().map(Value::as_i64).collect::<Int64Array>()),
         DataType::Float64 => Arc::new(values().map(Value::as_f64).collect::<Float64Array>()),

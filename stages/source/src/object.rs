@@ -80,7 +80,8 @@ impl Object {
     ) -> Result<Watched, SourceError> {
         let raw = self.open(range)?;
         let reader: Box<dyn Read + Send> = match compression {
-            None => Box::new(raw),
+            // Tar headers are small.
+            None => Box::new(io::BufReader::with_capacity(1 << 16, raw)),
             Some(Compression::Gzip) => {
                 Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 16, raw)))
             }

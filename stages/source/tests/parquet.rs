@@ -533,7 +533,7 @@ async fn kept_columns_of_several_files_get_one_type() {
         let survey = source.survey(&inputs[inputs.len() - 1]).await.expect("surveys");
         surveys.push((format!("file {}", surveys.len()), survey));
     }
-    unify_kept(&mut surveys).expect("both are numbers");
+    unify_kept(surveys.iter_mut().map(|(name, survey)| (name.as_str(), survey))).expect("both are numbers");
     let mut shown = Vec::new();
     for (input, (_, survey)) in inputs.iter().zip(&surveys) {
         let json = serde_json::to_string(survey).expect("a survey goes into the plan");

@@ -14,11 +14,14 @@ use crate::object::Object;
 /// What the first request at a place asks for: a page header and, often, its page.
 const FIRST_WINDOW_BYTES: u64 = 128 << 10;
 /// What a request asks for at most unless a page is larger: windows double as reading goes on.
-const LARGEST_WINDOW_BYTES: u64 = 2 << 20;
+const LARGEST_WINDOW_BYTES: u64 = 1 << 20;
+/// The largest page or footer: a length beyond is a broken header's.
+const LARGEST_READ_BYTES: usize = 512 << 20;
 /// What is read ahead of the footer's own request; most footers fit.
 const FOOTER_WINDOW_BYTES: u64 = 64 << 10;
 
-/// A file as Parquet's readers want it. Holds one window a column chunk, those of the chunks in use.
+/// A file as Parquet's readers want it. Holds two windows a column in use: of its pages, and of its
+/// dictionary or of the place that reading jumped to.
 #[derive(Clone)]
 pub(crate) struct Chunks {
     object: Object,
@@ -81,7 +84,7 @@ impl Chunks {
     pub(crate) fn expect(&self, chunks: Vec<Range<u64>>, columns: usize) {
         let mut windows = self.lock();
         windows.chunks = chunks;
-        windows.most = columns.max(1);
+        windows.most = 2 * columns.max(1);
     }
 
     /// The error that stopped the reader, if one did.
@@ -174,6 +177,11 @@ impl ChunkReader for Chunks {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+        if length > LARGEST_READ_BYTES {
+            return Err(ParquetError::General(format!(
+                "{length} bytes at {start} are no page or footer"
+            )));
+        }
         let bytes = self.bytes_from(start, length as u64)?;
         match bytes.len() >= length {
             true => Ok(bytes.slice(..length)),

@@ -45,6 +45,8 @@ pub(super) struct Archive<R> {
     next_header: u64,
     /// Where the content of the current member ends.
     content_end: u64,
+    /// The end mark was seen: whatever follows is none of the archive.
+    ended: bool,
 }
 
 /// What extension headers say of the member that follows.
@@ -62,6 +64,7 @@ impl<R: Read> Archive<R> {
             offset: 0,
             next_header: 0,
             content_end: 0,
+            ended: false,
         }
     }
 
@@ -115,6 +118,9 @@ impl<R: Read> Archive<R> {
 
     /// The next header; none at the end mark, a block of zeros.
     fn header(&mut self) -> Result<Option<Header>, ArchiveError> {
+        if self.ended {
+            return Ok(None);
+        }
         let distance = self.next_header.saturating_sub(self.offset);
         let passed = io::copy(&mut self.reader.by_ref().take(distance), &mut io::sink())?;
         self.offset += passed;
@@ -133,6 +139,7 @@ impl<R: Read> Archive<R> {
         }
         self.offset += BLOCK_BYTES;
         if block.iter().all(|byte| *byte == 0) {
+            self.ended = true;
             return Ok(None);
         }
         let header = Header::from_byte_slice(&block).clone();

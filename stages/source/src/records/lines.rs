@@ -242,7 +242,7 @@ mod tests {
         let expected: Vec<(u64, Result<Vec<u8>, &str>)> = vec![
             (3, Ok(b"a,b".to_vec())),
             (10, Ok(b"\"1\n2\",\"say \"\"\n\"\"\"".to_vec())),
-            (29, Ok(b"x\"y,z".to_vec())),
+            (28, Ok(b"x\"y,z".to_vec())),
         ];
         assert_eq!(pieces, expected);
     }

@@ -85,7 +85,11 @@ impl<R: Read> Samples<R> {
         member: &Member,
     ) -> Result<(), ArchiveError> {
         let is_image = IMAGE_EXTENSIONS.contains(&extension);
-        let is_wanted = if is_image { sample.member.image.is_none() } else { matches!(extension, "txt" | "json") };
+        let is_wanted = if is_image {
+            sample.member.image.is_none()
+        } else {
+            matches!(extension, "txt" | "json")
+        };
         if !is_wanted {
             return Ok(());
         }
