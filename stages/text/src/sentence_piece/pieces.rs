@@ -90,13 +90,9 @@ impl Pieces {
         Some((id, self.get(id)?))
     }
 
-    /// The id of any piece, or that of the unknown one.
+    /// The id of the piece of this text among those that stand in texts, or that of the unknown one.
     pub(super) fn id(&self, text: &str) -> u32 {
-        self.reserved
-            .get(text)
-            .or_else(|| self.ordinary.get(text))
-            .copied()
-            .unwrap_or(self.unknown)
+        self.ordinary(text).map_or(self.unknown, |(id, _)| id)
     }
 
     /// The id of the control piece of this text.

@@ -1,8 +1,8 @@
 //! The unigram language model: of all ways to cut a text into pieces, the one whose scores add up to the most.
 //!
 //! One pass over the text keeps, for every place, the best way to get there. Where ways are equally good, rounding
-//! decides, so sums are taken in single precision from the left, as the library does (0.2.3; up to 0.2.1 it compared in
-//! double precision, and cut runs like `aaaaaaa` elsewhere).
+//! decides, so sums are taken in single precision from the left, with the scores that the library gives (0.2.3, found
+//! by experiment; up to 0.2.1 it compared in double precision, and cut runs like `aaaaaaa` elsewhere).
 
 use super::model::PieceKind;
 use super::pieces::Pieces;
@@ -11,12 +11,14 @@ use super::trie::Trie;
 /// How much worse than the worst piece a character in no piece is.
 const UNKNOWN_PENALTY: f32 = 10.0;
 
+/// What each byte after its first adds to a user-defined symbol's score.
+const USER_DEFINED_BONUS: f32 = 0.1;
+
 /// A unigram model's pieces as it looks them up.
 #[derive(Debug, Clone)]
 pub(super) struct Unigram {
     trie: Trie,
     min_score: f32,
-    max_score: f32,
 }
 
 /// The best way to a place in the text: its score, and its last piece.
@@ -40,10 +42,6 @@ impl Unigram {
         Self {
             trie: Trie::new(keys.map(|(id, piece)| (piece.text.as_bytes(), id)).collect()),
             min_score: normal().map(|(_, piece)| piece.score).fold(f32::MAX, f32::min),
-            // The library starts from the least positive number, not from the least.
-            max_score: normal()
-                .map(|(_, piece)| piece.score)
-                .fold(f32::MIN_POSITIVE, f32::max),
         }
     }
 
@@ -72,12 +70,12 @@ impl Unigram {
         backtrack(&arrivals, text)
     }
 
-    /// The score of a piece that may be used. User-defined symbols get one that nothing beats.
+    /// The score of a piece that may be used. User-defined symbols get one that nothing beats, the longer the better.
     fn score(&self, pieces: &Pieces, id: u32, len: usize) -> Option<f32> {
         let piece = pieces.get(id)?;
         match piece.kind {
             PieceKind::Unused => None,
-            PieceKind::UserDefined => Some(len as f32 * self.max_score - 0.1),
+            PieceKind::UserDefined => Some((len - 1) as f32 * USER_DEFINED_BONUS),
             _ => Some(piece.score),
         }
     }
