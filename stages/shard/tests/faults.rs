@@ -193,7 +193,7 @@ async fn one_fault(at: u64, when: Lost, config: &ShardConfig, worlds: [&[Pair]; 
 }
 
 async fn assert_whole(destination: &Destination) {
-    let keys = Arc::new(KeyLedger::new());
+    let keys = Arc::new(KeyLedger::new().unwrap());
     let report = verify_unit(destination, UNIT, None, &keys).await.unwrap();
     assert!(report.findings.is_empty(), "{:?}", report.findings);
 }

@@ -16,7 +16,7 @@ const UNITS: [UnitId; 2] = [UnitId(0), UnitId(1)];
 
 /// Everything that is wrong with the two units, a line each.
 async fn findings(destination: &Destination) -> String {
-    let keys = Arc::new(KeyLedger::new());
+    let keys = Arc::new(KeyLedger::new().unwrap());
     let expected = Expected {
         plan: PLAN.to_owned(),
         rows: Some(40),
@@ -62,7 +62,7 @@ async fn a_flipped_byte_is_found_wherever_it_is() {
     let (_folder, destination, root) = two_units().await;
     for file in ["data/part-00001.parquet", "failures/part-00001.parquet"] {
         let whole = std::fs::read(root.join(file)).unwrap();
-        for at in (0..whole.len()).step_by(whole.len() / 40) {
+        for at in (0..whole.len()).step_by(whole.len() / 25) {
             let mut flipped = whole.clone();
             flipped[at] ^= 0x10;
             std::fs::write(root.join(file), &flipped).unwrap();
@@ -209,7 +209,7 @@ async fn findings_in_row(config: &ShardConfig, change: impl Fn(&mut SequenceRow)
         writer.push(outcome).unwrap();
     }
     writer.commit(counts(&pairs), timings()).await.unwrap();
-    let keys = Arc::new(KeyLedger::new());
+    let keys = Arc::new(KeyLedger::new().unwrap());
     let report = verify_unit(&destination, UnitId(0), None, &keys).await.unwrap();
     report
         .findings

@@ -23,25 +23,23 @@ pub(super) struct KeyPlace {
     pub(super) row: u64,
 }
 
-/// The keys of all pairs that were verified, as digests in nameless files in the system's temporary folder: 32 bytes a
-/// pair on the disk, at most 4 MiB in memory while it fills, one partition while it is asked.
+/// The keys of all pairs that were verified, as digests in nameless temporary files: 32 bytes a pair on the disk, 4 MiB
+/// in memory while it fills, one partition while it is asked.
 pub struct KeyLedger {
-    partitions: [Mutex<Option<BufWriter<File>>>; PARTITIONS],
-}
-
-impl Default for KeyLedger {
-    fn default() -> Self {
-        Self {
-            partitions: [const { Mutex::new(None) }; PARTITIONS],
-        }
-    }
+    partitions: Vec<Mutex<BufWriter<File>>>,
 }
 
 impl KeyLedger {
-    /// An empty one.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    /// An empty one, in the system's temporary folder. Blocks.
+    ///
+    /// # Errors
+    /// If the files cannot be created.
+    pub fn new() -> Result<Self, ShardError> {
+        let new_file = || Ok(BufWriter::with_capacity(BUFFER_BYTES, tempfile::tempfile()?));
+        let partitions: std::io::Result<_> = (0..PARTITIONS).map(|_| new_file().map(Mutex::new)).collect();
+        Ok(Self {
+            partitions: partitions.map_err(in_temporary_folder("create files"))?,
+        })
     }
 
     pub(super) fn add(&self, key: &str, place: KeyPlace) -> Result<(), ShardError> {
@@ -55,14 +53,7 @@ impl KeyLedger {
         let mut file = self.partitions[partition]
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let written = match file.as_mut() {
-            Some(file) => file.write_all(&record),
-            None => tempfile::tempfile().and_then(|new| {
-                file.insert(BufWriter::with_capacity(BUFFER_BYTES, new))
-                    .write_all(&record)
-            }),
-        };
-        written.map_err(in_temporary_folder("write"))
+        file.write_all(&record).map_err(in_temporary_folder("write"))
     }
 
     /// Every place at which a key stands that stands in an earlier unit or row, too. Blocks.
@@ -73,7 +64,6 @@ impl KeyLedger {
         let mut findings = Findings::default();
         for partition in self.partitions {
             let file = partition.into_inner().unwrap_or_else(PoisonError::into_inner);
-            let Some(file) = file else { continue };
             let mut bytes = read_back(file).map_err(in_temporary_folder("read back files"))?;
             let (records, _) = bytes.as_chunks_mut();
             // By digest, then by place: unit and row are big-endian.

@@ -141,10 +141,7 @@ fn check_stats(stats: &ShardStats, unit: UnitId, expected: Option<&Expected>, fi
         findings.add(
             &file,
             None,
-            format!(
-                "{} rows were read, and the plan has {rows}",
-                stats.rows_read
-            ),
+            format!("{} rows were read, and the plan has {rows}", stats.rows_read),
         );
     }
 }
