@@ -1,7 +1,8 @@
 //! The dynamic visual tokenizer in candle, on the CPU.
 //!
-//! One part of the model a file, in the order of the flow: `encoder`, `selector`, `merger` (or `packed`), `codebook`. A picture is computed alone and on one thread, with shapes that depend on nothing but the model and
-//! the picture; a batch is spread over threads picture by picture. So ids depend on no batch and no thread count.
+//! One part of the model a file, in the order of the flow: `encoder`, `selector`, `merger` (or `packed`), `codebook`.
+//! A picture is computed alone, with shapes that depend on nothing but the model and the picture; a batch is spread
+//! over the tokenizer's own threads picture by picture. So ids depend on no batch and no thread count.
 
 mod attention;
 mod codebook;
