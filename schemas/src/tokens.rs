@@ -25,7 +25,7 @@ impl KeepMask {
     /// If the length is not `ceil(patches / 8)`, or a bit past the last patch is set.
     pub fn from_bytes(patches: usize, bytes: &[u8]) -> Result<Self, TokensError> {
         let spare = bytes.len() * 8;
-        let tail_is_clear = patches % 8 == 0 || bytes.last().is_some_and(|last| last >> (patches % 8) == 0);
+        let tail_is_clear = patches.is_multiple_of(8) || bytes.last().is_some_and(|last| last >> (patches % 8) == 0);
         if bytes.len() == patches.div_ceil(8) && tail_is_clear {
             Ok(Self { patches, bytes: bytes.into() })
         } else {
