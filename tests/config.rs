@@ -23,13 +23,25 @@ const LEAST: &str = "[input]\npaths = [\"nothing-here-*.parquet\"]\n[output]\npa
 
 #[test]
 fn an_unknown_key_names_the_file_and_the_nearest_key() {
-    expect_usage(&format!("{LEAST}[vision]\nbatchsize = 3\n"), &[], &["run.toml", "vision.batchsize", "vision.batch_size"]);
+    expect_usage(
+        &format!("{LEAST}[vision]\nbatchsize = 3\n"),
+        &[],
+        &["run.toml", "vision.batchsize", "vision.batch_size"],
+    );
 }
 
 #[test]
 fn a_wrong_value_names_its_key_and_value() {
-    expect_usage(&format!("{LEAST}[vision]\ndtype = \"f64\"\n"), &[], &["run.toml", "vision.dtype", "f64"]);
-    expect_usage(LEAST, &["--set", "fetch.timeout_s=-1"], &["fetch.timeout_s", "-1"]);
+    expect_usage(
+        &format!("{LEAST}[vision]\ndtype = \"f64\"\n"),
+        &[],
+        &["run.toml", "vision.dtype", "f64"],
+    );
+    expect_usage(
+        LEAST,
+        &["--set", "fetch.timeout_s=-1"],
+        &["fetch.timeout_s", "-1"],
+    );
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use img2tokens_test_support::{Reply, StaticSite};
 use program::{
-    code, data_rows, failures, files, messages, run, shared, succeed, write_config, write_pairs, write_parquet,
+    code, data_rows, failures, files, messages, run, shared, succeed, write_config, write_pairs,
+    write_parquet,
 };
 
 const ALLOW_LOOPBACK: &str = "[fetch]\nallow_private_addresses = true\ntimeout_s = 2\nretries = 1\n";
@@ -16,7 +17,9 @@ fn golden_image(name: &str) -> Vec<u8> {
 }
 
 fn as_format(format: image::ImageFormat) -> Vec<u8> {
-    let picture = image::load_from_memory(&golden_image("chelsea.png")).unwrap().to_rgb8();
+    let picture = image::load_from_memory(&golden_image("chelsea.png"))
+        .unwrap()
+        .to_rgb8();
     let mut bytes = std::io::Cursor::new(Vec::new());
     picture.write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
@@ -86,8 +89,16 @@ impl Case {
     }
 
     fn config(&self, output: &str) -> (PathBuf, PathBuf) {
-        let (config, output) = (self.folder.path().join("run.toml"), self.folder.path().join(output));
-        write_config(&config, &self.folder.path().join("pairs.parquet"), &output, ALLOW_LOOPBACK);
+        let (config, output) = (
+            self.folder.path().join("run.toml"),
+            self.folder.path().join(output),
+        );
+        write_config(
+            &config,
+            &self.folder.path().join("pairs.parquet"),
+            &output,
+            ALLOW_LOOPBACK,
+        );
         (config, output)
     }
 }
@@ -102,7 +113,11 @@ fn every_pair_is_a_sequence_or_a_failure_with_its_reason() {
     let output = case.run("out", &[]);
     let rows = data_rows(&output);
     let keys: Vec<&str> = rows.iter().map(|row| row.key.as_str()).collect();
-    assert_eq!(keys, [0, 1, 3, 5, 7, 9, 10, 11].map(key), "rows stand in input order");
+    assert_eq!(
+        keys,
+        [0, 1, 3, 5, 7, 9, 10, 11].map(key),
+        "rows stand in input order"
+    );
     let expected = [
         (2, "http_status"),
         (4, "corrupt_image"),
@@ -128,7 +143,11 @@ fn sequences_are_laid_out_as_the_specification_says() {
     assert_eq!(rows.len(), 16);
     const TEXT: i32 = 259;
     for row in &rows {
-        let codes: Vec<i32> = row.image_codes.iter().map(|code| i32::from(*code) + TEXT + 2).collect();
+        let codes: Vec<i32> = row
+            .image_codes
+            .iter()
+            .map(|code| i32::from(*code) + TEXT + 2)
+            .collect();
         let image = [&[TEXT][..], &codes, &[TEXT + 1]].concat();
         let text: Vec<i32> = row.caption.bytes().map(|byte| i32::from(byte) + 3).collect();
         assert_eq!(row.text_ids, text);
@@ -145,7 +164,10 @@ fn sequences_are_laid_out_as_the_specification_says() {
         assert_eq!(kept as usize, row.image_codes.len());
     }
     assert_eq!(rows[0].size, (512, 512));
-    assert_eq!(rows[0].sha256, "945df306f127a6012259cb6b4694cd1f07c49d63e21136ff595cdd99f3516028");
+    assert_eq!(
+        rows[0].sha256,
+        "945df306f127a6012259cb6b4694cd1f07c49d63e21136ff595cdd99f3516028"
+    );
 }
 
 #[test]
@@ -153,7 +175,9 @@ fn a_run_gives_the_same_bytes_whatever_its_batches_threads_and_concurrency() {
     let case = Case::new();
     let files_of = |output: &Path| {
         let all = files(output);
-        all.into_iter().filter(|(name, _)| name.ends_with(".parquet")).collect::<Vec<_>>()
+        all.into_iter()
+            .filter(|(name, _)| name.ends_with(".parquet"))
+            .collect::<Vec<_>>()
     };
     let first = files_of(&case.run("first", &["input.unit_rows=5"]));
     assert_eq!(first.len(), 6, "three units of two files");
@@ -164,7 +188,11 @@ fn a_run_gives_the_same_bytes_whatever_its_batches_threads_and_concurrency() {
     ];
     for (number, settings) in settings.iter().enumerate() {
         let settings = [&settings[..], &["input.unit_rows=5"]].concat();
-        assert_eq!(files_of(&case.run(&format!("again-{number}"), &settings)), first, "{settings:?}");
+        assert_eq!(
+            files_of(&case.run(&format!("again-{number}"), &settings)),
+            first,
+            "{settings:?}"
+        );
     }
 }
 
@@ -206,7 +234,10 @@ fn a_run_with_other_settings_does_not_continue_a_plan() {
     let output = run(&["run", config.to_str().unwrap(), "--set", "sequence.bos=true"]);
     assert_eq!(code(&output), 2);
     let message = messages(&output);
-    assert!(message.contains("sequence.bos") && message.contains("output.path"), "{message}");
+    assert!(
+        message.contains("sequence.bos") && message.contains("output.path"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -239,13 +270,26 @@ fn the_columns_of_relaion_and_coyo_are_found_and_kept_columns_go_through() {
         let [url, text, key] = names;
         write_parquet(
             &input,
-            &[(url, column(&site.url("/b.png"))), (text, column("a cat")), (key, column("cat-1")), ("LICENSE", column("CC0"))],
+            &[
+                (url, column(&site.url("/b.png"))),
+                (text, column("a cat")),
+                (key, column("cat-1")),
+                ("LICENSE", column("CC0")),
+            ],
         );
         let config = folder.path().join("run.toml");
-        write_config(&config, &input, &output, "keep_columns = [\"LICENSE\"]\n[fetch]\nallow_private_addresses = true");
+        write_config(
+            &config,
+            &input,
+            &output,
+            "keep_columns = [\"LICENSE\"]\n[fetch]\nallow_private_addresses = true",
+        );
         succeed(&["run", config.to_str().unwrap()]);
         let rows = data_rows(&output);
-        assert_eq!((rows.len(), rows[0].key.as_str(), rows[0].caption.as_str()), (1, "cat-1", "a cat"));
+        assert_eq!(
+            (rows.len(), rows[0].key.as_str(), rows[0].caption.as_str()),
+            (1, "cat-1", "a cat")
+        );
         assert_eq!(program::text_column(&output, "LICENSE"), ["CC0"]);
     }
 }

@@ -4,7 +4,8 @@ mod program;
 
 use std::path::Path;
 
-use candle_core::npy::NpzTensors;
+use img2tokens_schemas::KeepMask;
+use img2tokens_vision::conformance::Npz;
 use program::{code, messages, run, shared, succeed};
 use serde_json::Value;
 
@@ -19,37 +20,31 @@ const PICTURES: [&str; 7] = [
 ];
 
 fn lines(text: &str) -> Vec<Value> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn tokenize(model: &Path, pictures: &[&str], further: &[&str]) -> Vec<Value> {
-    let images: Vec<String> =
-        pictures.iter().map(|name| shared("golden/images").join(name).display().to_string()).collect();
+    let images: Vec<String> = pictures
+        .iter()
+        .map(|name| shared("golden/images").join(name).display().to_string())
+        .collect();
     let mut arguments = vec!["tokenize", "--model", model.to_str().unwrap()];
     arguments.extend(further);
     arguments.extend(images.iter().map(String::as_str));
     lines(&succeed(&arguments))
 }
 
-fn golden(model: &Path, picture: &str, array: &str) -> Vec<f64> {
-    let file = model.join(picture).with_extension("npz");
-    let tensor = NpzTensors::new(file).unwrap().get(array).unwrap().expect("the array is there");
-    tensor.flatten_all().unwrap().to_dtype(candle_core::DType::F64).unwrap().to_vec1().unwrap()
-}
-
 fn expect_golden(model: &str) {
     let model = shared("golden").join(model);
     for (line, picture) in tokenize(&model, &PICTURES, &[]).iter().zip(PICTURES) {
-        let codes: Vec<f64> = line["codes"].as_array().unwrap().iter().map(|code| code.as_f64().unwrap()).collect();
-        assert_eq!(codes, golden(&model, picture, "ids_argmax"), "{picture}");
+        let golden = Npz::read(&model.join(picture).with_extension("npz"));
+        let codes: Vec<i32> = golden.i32("ids_argmax");
+        assert_eq!(line["codes"], Value::from(codes.clone()), "{picture}");
         assert_eq!(line["num_tokens"], codes.len(), "{picture}");
-        let kept = golden(&model, picture, "keep_argmax");
-        let mut mask = vec![0_u8; kept.len().div_ceil(8)];
-        for (patch, _) in kept.iter().enumerate().filter(|(_, kept)| **kept != 0.0) {
-            mask[patch / 8] |= 1 << (patch % 8);
-        }
-        let mask: String = mask.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(line["kept"], mask, "{picture}");
+        let kept: Vec<bool> = golden.u8("keep_argmax").iter().map(|kept| *kept != 0).collect();
+        assert_eq!(line["kept"], KeepMask::from_bools(&kept).to_hex(), "{picture}");
     }
 }
 
@@ -74,7 +69,10 @@ fn an_image_without_kept_patches_has_an_empty_list_of_codes() {
 fn ids_do_not_depend_on_batch_size_threads_or_order() {
     let model = shared("golden/small_a");
     let alone = tokenize(&model, &PICTURES, &["--batch-size", "1", "--threads", "1"]);
-    for further in [["--batch-size", "7", "--threads", "2"], ["--batch-size", "64", "--threads", "1"]] {
+    for further in [
+        ["--batch-size", "7", "--threads", "2"],
+        ["--batch-size", "64", "--threads", "1"],
+    ] {
         assert_eq!(tokenize(&model, &PICTURES, &further), alone);
     }
     let mut reversed = PICTURES;
@@ -91,11 +89,20 @@ fn a_broken_file_is_a_line_with_its_reason_and_exit_1_and_the_others_have_their_
     std::fs::write(&page, "<!doctype html><title>not found</title>").unwrap();
     let good = shared("golden/images/chelsea.png");
     let missing = folder.path().join("missing.png");
-    let output = run(&["tokenize", page.to_str().unwrap(), good.to_str().unwrap(), missing.to_str().unwrap()]);
+    let output = run(&[
+        "tokenize",
+        page.to_str().unwrap(),
+        good.to_str().unwrap(),
+        missing.to_str().unwrap(),
+    ]);
     assert_eq!(code(&output), 1, "{}", messages(&output));
     let lines = lines(&String::from_utf8(output.stdout).unwrap());
     assert_eq!(lines[0]["error"], "not_an_image");
-    assert!(lines[0]["message"].as_str().is_some_and(|message| !message.is_empty()));
+    assert!(
+        lines[0]["message"]
+            .as_str()
+            .is_some_and(|message| !message.is_empty())
+    );
     assert!(lines[1]["num_tokens"].as_u64().unwrap() > 0);
     assert_eq!(lines[2]["error"], "corrupt_row");
 }
@@ -105,5 +112,9 @@ fn a_model_that_is_not_there_is_exit_2_and_one_line_that_names_it() {
     let output = run(&["tokenize", "--model", "/no/such/model", "a.png"]);
     assert_eq!(code(&output), 2);
     assert_eq!(messages(&output).trim().lines().count(), 1);
-    assert!(messages(&output).contains("/no/such/model"), "{}", messages(&output));
+    assert!(
+        messages(&output).contains("/no/such/model"),
+        "{}",
+        messages(&output)
+    );
 }

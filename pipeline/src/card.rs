@@ -23,7 +23,9 @@ pub async fn write_if_complete(destination: &Destination, plan: &Plan) -> Result
             totals.add(&stats);
         }
     }
-    destination.put_atomic("README.md", Bytes::from(card(plan, &totals))).await
+    destination
+        .put_atomic("README.md", Bytes::from(card(plan, &totals)))
+        .await
 }
 
 fn card(plan: &Plan, totals: &Totals) -> String {

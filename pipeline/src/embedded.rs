@@ -45,7 +45,10 @@ pub async fn start_if_asked(config: &Config) -> anyhow::Result<Option<EmbeddedSa
         return Ok(None);
     }
     let Some(output) = crate::storage::local(&config.output.path) else {
-        bail!("output.path = {:?}: {SAMPLES} needs a local folder", config.output.path);
+        bail!(
+            "output.path = {:?}: {SAMPLES} needs a local folder",
+            config.output.path
+        );
     };
     let folder = output.join("samples");
     let (pairs, address) = (folder.join("pairs.parquet"), folder.join("address"));
@@ -63,10 +66,14 @@ pub async fn start_if_asked(config: &Config) -> anyhow::Result<Option<EmbeddedSa
 }
 
 async fn serve_at(address: &str) -> anyhow::Result<SampleServer> {
-    let known: SocketAddr = address.parse().with_context(|| format!("samples/address says {address:?}"))?;
+    let known: SocketAddr = address
+        .parse()
+        .with_context(|| format!("samples/address says {address:?}"))?;
     SampleServer::start(SampleSet::new(COUNT), known)
         .await
-        .with_context(|| format!("the sample set must be served at {known} again, and something else listens there"))
+        .with_context(|| {
+            format!("the sample set must be served at {known} again, and something else listens there")
+        })
 }
 
 async fn serve_anywhere() -> anyhow::Result<SampleServer> {
@@ -80,6 +87,10 @@ async fn serve_anywhere() -> anyhow::Result<SampleServer> {
 }
 
 fn write_address(file: &Path, server: &SampleServer) -> anyhow::Result<()> {
-    let address = server.base_url().trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let address = server
+        .base_url()
+        .trim_start_matches("http://")
+        .trim_end_matches('/')
+        .to_owned();
     std::fs::write(file, address).with_context(|| format!("{} cannot be written", file.display()))
 }

@@ -47,14 +47,22 @@ impl Failed {
     /// Wrong usage or config; a store that is away for a moment is worth trying again all the same.
     pub fn usage(error: impl Into<anyhow::Error>) -> Self {
         let error = error.into();
-        let exit = if crate::job::is_transient(&error) { Exit::Retry } else { Exit::Usage };
+        let exit = if crate::job::is_transient(&error) {
+            Exit::Retry
+        } else {
+            Exit::Usage
+        };
         Self { exit, error }
     }
 
     /// A run that failed, for good or for now.
     pub fn run(error: impl Into<anyhow::Error>) -> Self {
         let error = error.into();
-        let exit = if crate::job::is_transient(&error) { Exit::Retry } else { Exit::Failed };
+        let exit = if crate::job::is_transient(&error) {
+            Exit::Retry
+        } else {
+            Exit::Failed
+        };
         Self { exit, error }
     }
 

@@ -47,13 +47,27 @@ impl Job {
         let identity = Identity::new(&config, &checkpoint, &stages.text, limit)?;
         let plan = match Plan::read(&destination).await? {
             Some(plan) => plan,
-            None => plan::make(&stages.source, &inputs, identity.clone()).await?.store(&destination).await?,
+            None => {
+                plan::make(&stages.source, &inputs, identity.clone())
+                    .await?
+                    .store(&destination)
+                    .await?
+            }
         };
         plan.check_identity(&identity)?;
         let inputs = unchanged_inputs(&plan, &inputs).await?;
         let units = plan.planned_units(&inputs);
         let shard = shard_config(&config, &plan, &stages, &checkpoint)?;
-        Ok(Self { config, plan, units, destination, checkpoint, stages, shard, samples })
+        Ok(Self {
+            config,
+            plan,
+            units,
+            destination,
+            checkpoint,
+            stages,
+            shard,
+            samples,
+        })
     }
 
     /// Runs `units` and returns the stats of those that were committed.
@@ -73,7 +87,17 @@ impl Job {
             unit_rows: self.config.input.unit_rows,
         };
         let shard = Arc::new(self.shard);
-        let ran = run::run(self.stages, tokenizer, units, self.destination, shard, flow, meters, cancel).await;
+        let ran = run::run(
+            self.stages,
+            tokenizer,
+            units,
+            self.destination,
+            shard,
+            flow,
+            meters,
+            cancel,
+        )
+        .await;
         if let Some(samples) = self.samples {
             samples.stop().await;
         }
@@ -89,19 +113,27 @@ async fn inputs(config: &Config, samples: Option<&EmbeddedSamples>) -> anyhow::R
             _ => pattern.clone(),
         };
         let Located { store, root, path } = storage::resolve(&location)?;
-        inputs.extend(expand(&store, &root, &path, config.input.format).await?.into_iter().map(Arc::new));
+        inputs.extend(
+            expand(&store, &root, &path, config.input.format)
+                .await?
+                .into_iter()
+                .map(Arc::new),
+        );
     }
     Ok(inputs)
 }
 
 /// The plan's inputs in the plan's order, each as large and of the same entity tag as it was.
 async fn unchanged_inputs(plan: &Plan, inputs: &[Arc<Input>]) -> Result<Vec<Arc<Input>>, PlanError> {
-    let by_name: BTreeMap<&str, &Arc<Input>> = inputs.iter().map(|input| (input.name.as_str(), input)).collect();
+    let by_name: BTreeMap<&str, &Arc<Input>> =
+        inputs.iter().map(|input| (input.name.as_str(), input)).collect();
     let mut unchanged = Vec::with_capacity(plan.inputs.len());
     for planned in &plan.inputs {
         let input = by_name
             .get(planned.name.as_str())
-            .ok_or_else(|| PlanError::InputGone { name: planned.name.clone() })?;
+            .ok_or_else(|| PlanError::InputGone {
+                name: planned.name.clone(),
+            })?;
         plan::check_input(input, &planned.survey).await?;
         unchanged.push(Arc::clone(input));
     }
@@ -129,7 +161,11 @@ fn shard_config(
             Compression::None => img2tokens_shard::Compression::None,
         },
         row_group_rows: config.output.row_group_rows,
-        kept: plan.inputs.first().map(|input| input.survey.kept.clone()).unwrap_or_default(),
+        kept: plan
+            .inputs
+            .first()
+            .map(|input| input.survey.kept.clone())
+            .unwrap_or_default(),
         plan: hash,
         provenance,
         vocabulary,
@@ -142,5 +178,7 @@ pub fn is_transient(error: &anyhow::Error) -> bool {
     if let Some(error) = error.downcast_ref::<RunError>() {
         return error.is_transient();
     }
-    error.downcast_ref::<img2tokens_shard::ShardError>().is_some_and(img2tokens_shard::ShardError::is_transient)
+    error
+        .downcast_ref::<img2tokens_shard::ShardError>()
+        .is_some_and(img2tokens_shard::ShardError::is_transient)
 }

@@ -38,9 +38,13 @@ pub enum ModelError {
 /// If it is not there, or not whole.
 pub fn open(vision: &Vision) -> Result<Checkpoint, ModelError> {
     let name = &vision.model;
-    let source: ModelSource =
-        name.parse().map_err(|error: img2tokens_vision::UnknownBuiltin| ModelError::Name(name.clone(), error.to_string()))?;
-    Checkpoint::open(&source).map_err(|source| ModelError::Checkpoint { name: name.clone(), source })
+    let source: ModelSource = name.parse().map_err(|error: img2tokens_vision::UnknownBuiltin| {
+        ModelError::Name(name.clone(), error.to_string())
+    })?;
+    Checkpoint::open(&source).map_err(|source| ModelError::Checkpoint {
+        name: name.clone(),
+        source,
+    })
 }
 
 /// Loads a checkpoint onto the configured device.
@@ -61,8 +65,10 @@ pub fn load(vision: &Vision, checkpoint: &Checkpoint) -> Result<Box<dyn VisualTo
         merger: vision.merger,
         threads: threads(vision),
     };
-    let tokenizer = CandleTokenizer::new(checkpoint, settings)
-        .map_err(|source| ModelError::Load { name: vision.model.clone(), source })?;
+    let tokenizer = CandleTokenizer::new(checkpoint, settings).map_err(|source| ModelError::Load {
+        name: vision.model.clone(),
+        source,
+    })?;
     Ok(Box::new(tokenizer))
 }
 

@@ -29,9 +29,15 @@ impl Progress {
         if std::io::stderr().is_terminal() {
             let all = MultiProgress::new();
             let bars = Bars::new(&all, rows, units.len() as u64);
-            Self { shown: tokio::spawn(draw(bars, meters)), bars: Some(all) }
+            Self {
+                shown: tokio::spawn(draw(bars, meters)),
+                bars: Some(all),
+            }
         } else {
-            Self { shown: tokio::spawn(print_lines(meters, rows)), bars: None }
+            Self {
+                shown: tokio::spawn(print_lines(meters, rows)),
+                bars: None,
+            }
         }
     }
 
@@ -58,11 +64,16 @@ impl Bars {
         let rows_style = style("{prefix:>9} {wide_bar} {human_pos}/{human_len} pairs {per_sec:>12} {msg}");
         let units_style = style("{prefix:>9} {wide_bar} {human_pos}/{human_len} units  {elapsed} eta {eta}");
         let bar = |name: &'static str| {
-            all.add(rows.map_or_else(ProgressBar::no_length, ProgressBar::new)).with_prefix(name).with_style(rows_style.clone())
+            all.add(rows.map_or_else(ProgressBar::no_length, ProgressBar::new))
+                .with_prefix(name)
+                .with_style(rows_style.clone())
         };
         Self {
             stages: ["read", "fetch", "image", "vision", "write"].map(bar),
-            units: all.add(ProgressBar::new(units)).with_prefix("units").with_style(units_style),
+            units: all
+                .add(ProgressBar::new(units))
+                .with_prefix("units")
+                .with_style(units_style),
         }
     }
 }
@@ -71,8 +82,14 @@ async fn draw(bars: Bars, meters: Meters) {
     let mut ticks = tokio::time::interval(REDRAW);
     loop {
         ticks.tick().await;
-        let readings =
-            [&meters.read, &meters.fetch, &meters.image, &meters.vision, &meters.write].map(|meter| meter.read());
+        let readings = [
+            &meters.read,
+            &meters.fetch,
+            &meters.image,
+            &meters.vision,
+            &meters.write,
+        ]
+        .map(|meter| meter.read());
         for (bar, reading) in bars.stages.iter().zip(readings) {
             bar.set_position(reading.done + reading.failed);
             if reading.failed > 0 {

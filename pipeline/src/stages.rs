@@ -108,9 +108,15 @@ fn source_config(input: &Input) -> SourceConfig {
 }
 
 fn open_text(text: &Text) -> Result<TextStage, StageError> {
-    let config =
-        TextConfig { tokenizer: text.tokenizer.clone(), max_tokens: text.max_tokens, ..TextConfig::default() };
-    TextStage::open(&config).map_err(|source| StageError::Text { tokenizer: text.tokenizer.clone(), source })
+    let config = TextConfig {
+        tokenizer: text.tokenizer.clone(),
+        max_tokens: text.max_tokens,
+        ..TextConfig::default()
+    };
+    TextStage::open(&config).map_err(|source| StageError::Text {
+        tokenizer: text.tokenizer.clone(),
+        source,
+    })
 }
 
 fn fetch_config(fetch: &Fetch) -> FetchConfig {
@@ -134,7 +140,10 @@ fn fetch_config(fetch: &Fetch) -> FetchConfig {
 pub fn image_config(image: &Image, model: &ModelConfig) -> Result<ImageConfig, StageError> {
     let size = model.image_size as u32;
     match image.size {
-        Some(wanted) if wanted != size => Err(StageError::Size { size: wanted, model: size }),
+        Some(wanted) if wanted != size => Err(StageError::Size {
+            size: wanted,
+            model: size,
+        }),
         _ => Ok(ImageConfig {
             size,
             max_pixels: image.max_pixels,

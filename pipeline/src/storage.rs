@@ -12,7 +12,9 @@ use url::Url;
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// It is not a location.
-    #[error("`{location}` is no location: {message}; write a path, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix")]
+    #[error(
+        "`{location}` is no location: {message}; write a path, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
+    )]
     Location {
         /// As written.
         location: String,
@@ -47,21 +49,34 @@ pub struct Located {
 /// # Errors
 /// If the location has no known scheme or the store refuses its configuration.
 pub fn resolve(location: &str) -> Result<Located, StorageError> {
-    let refused = |message: String| StorageError::Location { location: location.to_owned(), message };
+    let refused = |message: String| StorageError::Location {
+        location: location.to_owned(),
+        message,
+    };
     let Some((scheme, rest)) = location.split_once("://").filter(|(scheme, _)| *scheme != "file") else {
         let path = local(location).unwrap_or_default();
         let absolute = std::path::absolute(path).map_err(|error| refused(error.to_string()))?;
         let path = absolute.to_string_lossy().trim_start_matches('/').to_owned();
-        return Ok(Located { store: Arc::new(LocalFileSystem::new()), root: "/".to_owned(), path });
+        return Ok(Located {
+            store: Arc::new(LocalFileSystem::new()),
+            root: "/".to_owned(),
+            path,
+        });
     };
     // A pattern's `?` is no query: only the part before the path is read as a URL.
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let root = format!("{scheme}://{authority}/");
     let url = Url::parse(&root).map_err(|error| refused(error.to_string()))?;
     let settings = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
-    let (store, _) = object_store::parse_url_opts(&url, settings)
-        .map_err(|source| StorageError::Store { location: location.to_owned(), source })?;
-    Ok(Located { store: Arc::from(store), root, path: path.to_owned() })
+    let (store, _) = object_store::parse_url_opts(&url, settings).map_err(|source| StorageError::Store {
+        location: location.to_owned(),
+        source,
+    })?;
+    Ok(Located {
+        store: Arc::from(store),
+        root,
+        path: path.to_owned(),
+    })
 }
 
 /// The output root that `location` names.
@@ -73,7 +88,10 @@ pub fn destination(location: &str) -> Result<Destination, StorageError> {
         Some(path) => Ok(Destination::Local(path)),
         None => {
             let Located { store, path, .. } = resolve(location)?;
-            Ok(Destination::Store { store, prefix: path.into() })
+            Ok(Destination::Store {
+                store,
+                prefix: path.into(),
+            })
         }
     }
 }
@@ -95,14 +113,20 @@ mod tests {
     #[test]
     fn plain_paths_are_local_and_become_absolute() {
         let Located { root, path, .. } = resolve("some/data-*.parquet").unwrap();
-        assert!(root == "/" && path.ends_with("some/data-*.parquet") && !path.starts_with('/'), "{path}");
+        assert!(
+            root == "/" && path.ends_with("some/data-*.parquet") && !path.starts_with('/'),
+            "{path}"
+        );
         assert_eq!(local("out"), Some(PathBuf::from("out")));
         assert_eq!(local("s3://bucket/out"), None);
     }
 
     #[test]
     fn an_unknown_scheme_is_refused_with_the_known_ones() {
-        let error = resolve("ftp://host/file").err().map(|error| error.to_string()).unwrap();
+        let error = resolve("ftp://host/file")
+            .err()
+            .map(|error| error.to_string())
+            .unwrap();
         assert!(error.contains("ftp://host/file"), "{error}");
     }
 }

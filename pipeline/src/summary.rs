@@ -91,27 +91,49 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let totals = &self.totals;
         let seconds = self.took.as_secs_f64().max(1e-9);
-        writeln!(f, "units         {} committed now, {} before, {} planned", totals.units, self.skipped, self.planned)?;
+        writeln!(
+            f,
+            "units         {} committed now, {} before, {} planned",
+            totals.units, self.skipped, self.planned
+        )?;
         if totals.units > 0 {
             let pairs_in = totals.rows - totals.filtered;
             writeln!(f, "pairs in      {pairs_in}{}", filtered(totals.filtered))?;
-            writeln!(f, "sequences out {} from {} pairs", totals.sequences, totals.pairs)?;
+            writeln!(
+                f,
+                "sequences out {} from {} pairs",
+                totals.sequences, totals.pairs
+            )?;
             writeln!(f, "failed        {}", totals.failed())?;
             for (reason, count) in &totals.failures {
                 writeln!(f, "  {count:>7}     {reason}")?;
             }
-            if let (Some(min), Some(median), Some(max)) =
-                (totals.image_codes.min(), totals.image_codes.median(), totals.image_codes.max())
-            {
+            if let (Some(min), Some(median), Some(max)) = (
+                totals.image_codes.min(),
+                totals.image_codes.median(),
+                totals.image_codes.max(),
+            ) {
                 writeln!(f, "tokens/image  min {min}, median {median}, max {max}")?;
             }
-            writeln!(f, "speed         {:.1} pairs/s over {seconds:.1} s", pairs_in as f64 / seconds)?;
+            writeln!(
+                f,
+                "speed         {:.1} pairs/s over {seconds:.1} s",
+                pairs_in as f64 / seconds
+            )?;
         }
         writeln!(f, "files         {0}/data, {0}/failures, {0}/stats", self.output)?;
-        writeln!(f, "next          img2tokens inspect {0}    or in Python: pyarrow.parquet.read_table(\"{0}/data\")", self.output)
+        writeln!(
+            f,
+            "next          img2tokens inspect {0}    or in Python: pyarrow.parquet.read_table(\"{0}/data\")",
+            self.output
+        )
     }
 }
 
 fn filtered(rows: u64) -> String {
-    if rows == 0 { String::new() } else { format!(" ({rows} more were left out by filters)") }
+    if rows == 0 {
+        String::new()
+    } else {
+        format!(" ({rows} more were left out by filters)")
+    }
 }

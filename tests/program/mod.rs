@@ -47,14 +47,22 @@ pub fn shared(path: &str) -> PathBuf {
         PathBuf::from,
     );
     let found = root.join(path);
-    assert!(found.exists(), "{} is missing: set IMG2TOKENS_SHARED to the folder of golden data", found.display());
+    assert!(
+        found.exists(),
+        "{} is missing: set IMG2TOKENS_SHARED to the folder of golden data",
+        found.display()
+    );
     found
 }
 
 /// Writes a LAION-like Parquet file of these columns.
 pub fn write_parquet(file: &Path, columns: &[(&str, Vec<Option<String>>)]) {
     let arrays = columns.iter().map(|(name, values)| {
-        (*name, Arc::new(StringArray::from(values.clone())) as ArrayRef, true)
+        (
+            *name,
+            Arc::new(StringArray::from(values.clone())) as ArrayRef,
+            true,
+        )
     });
     let batch = RecordBatch::try_from_iter_with_nullable(arrays).expect("columns are of one length");
     let file = File::create(file).expect("the file can be made");
@@ -65,7 +73,10 @@ pub fn write_parquet(file: &Path, columns: &[(&str, Vec<Option<String>>)]) {
 
 /// Writes URL and TEXT columns.
 pub fn write_pairs(file: &Path, pairs: &[(String, &str)]) {
-    let (urls, texts) = pairs.iter().map(|(url, text)| (Some(url.clone()), Some((*text).to_owned()))).unzip();
+    let (urls, texts) = pairs
+        .iter()
+        .map(|(url, text)| (Some(url.clone()), Some((*text).to_owned())))
+        .unzip();
     write_parquet(file, &[("URL", urls), ("TEXT", texts)]);
 }
 
@@ -103,9 +114,21 @@ pub fn data_rows(output: &Path) -> Vec<DataRow> {
 }
 
 fn rows_of(batch: &RecordBatch) -> Vec<DataRow> {
-    let text = |name: &str, row: usize| batch.column_by_name(name).unwrap().as_string::<i32>().value(row).to_owned();
-    let number =
-        |name: &str, row: usize| batch.column_by_name(name).unwrap().as_primitive::<Int32Type>().value(row);
+    let text = |name: &str, row: usize| {
+        batch
+            .column_by_name(name)
+            .unwrap()
+            .as_string::<i32>()
+            .value(row)
+            .to_owned()
+    };
+    let number = |name: &str, row: usize| {
+        batch
+            .column_by_name(name)
+            .unwrap()
+            .as_primitive::<Int32Type>()
+            .value(row)
+    };
     let ids = |name: &str, row: usize| {
         let list = batch.column_by_name(name).unwrap().as_list::<i32>().value(row);
         list.as_primitive::<Int32Type>().values().to_vec()
@@ -120,10 +143,19 @@ fn rows_of(batch: &RecordBatch) -> Vec<DataRow> {
             image_len: number("image_len", row),
             text_ids: ids("text_ids", row),
             image_codes: {
-                let list = batch.column_by_name("image_codes").unwrap().as_list::<i32>().value(row);
+                let list = batch
+                    .column_by_name("image_codes")
+                    .unwrap()
+                    .as_list::<i32>()
+                    .value(row);
                 list.as_primitive::<UInt16Type>().values().to_vec()
             },
-            kept_patches: batch.column_by_name("kept_patches").unwrap().as_binary::<i32>().value(row).to_vec(),
+            kept_patches: batch
+                .column_by_name("kept_patches")
+                .unwrap()
+                .as_binary::<i32>()
+                .value(row)
+                .to_vec(),
             caption: text("caption", row),
             url: Some(text("url", row)),
             size: (number("width", row), number("height", row)),
@@ -136,7 +168,14 @@ fn rows_of(batch: &RecordBatch) -> Vec<DataRow> {
 pub fn failures(output: &Path) -> BTreeMap<String, String> {
     let mut reasons = BTreeMap::new();
     for batch in batches(&output.join("failures")) {
-        let text = |name: &str, row: usize| batch.column_by_name(name).unwrap().as_string::<i32>().value(row).to_owned();
+        let text = |name: &str, row: usize| {
+            batch
+                .column_by_name(name)
+                .unwrap()
+                .as_string::<i32>()
+                .value(row)
+                .to_owned()
+        };
         for row in 0..batch.num_rows() {
             let before = reasons.insert(text("key", row), text("reason", row));
             assert_eq!(before, None, "one failure a pair");
@@ -183,8 +222,14 @@ pub fn text_column(output: &Path, name: &str) -> Vec<String> {
     batches(&output.join("data"))
         .iter()
         .flat_map(|batch| {
-            let column = batch.column_by_name(name).unwrap_or_else(|| panic!("{name} is not in {:?}", batch.schema()));
-            column.as_string::<i32>().iter().map(|value| value.unwrap().to_owned()).collect::<Vec<_>>()
+            let column = batch
+                .column_by_name(name)
+                .unwrap_or_else(|| panic!("{name} is not in {:?}", batch.schema()));
+            column
+                .as_string::<i32>()
+                .iter()
+                .map(|value| value.unwrap().to_owned())
+                .collect::<Vec<_>>()
         })
         .collect()
 }

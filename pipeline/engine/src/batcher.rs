@@ -31,7 +31,9 @@ pub async fn gather_batches<T>(
         while let Some(first) = input.recv().await {
             let due = Instant::now() + limits.delay;
             let mut batch = vec![first];
-            let Some(place) = fill(&mut batch, &mut input, &output, limits.records, due).await else { return };
+            let Some(place) = fill(&mut batch, &mut input, &output, limits.records, due).await else {
+                return;
+            };
             place.send(batch);
         }
     };
@@ -76,7 +78,10 @@ mod tests {
     use tokio::sync::mpsc;
 
     fn limits(records: usize) -> BatchLimits {
-        BatchLimits { records, delay: Duration::from_millis(50) }
+        BatchLimits {
+            records,
+            delay: Duration::from_millis(50),
+        }
     }
 
     async fn batches_of(input: Vec<u32>, records: usize) -> Vec<Vec<u32>> {
@@ -135,8 +140,16 @@ mod tests {
             send.send(2).await.unwrap();
             tokio::time::sleep(Duration::from_millis(60)).await;
             drop(send);
-            assert_eq!(received.recv().await, Some(vec![0]), "this one found a place in the queue");
-            assert_eq!(received.recv().await, Some(vec![1, 2]), "and this one had to wait");
+            assert_eq!(
+                received.recv().await,
+                Some(vec![0]),
+                "this one found a place in the queue"
+            );
+            assert_eq!(
+                received.recv().await,
+                Some(vec![1, 2]),
+                "and this one had to wait"
+            );
         };
         tokio::join!(gather_batches(receive, output, limits(7), &cancel), check);
     }

@@ -99,7 +99,11 @@ mod tests {
         };
         let hop = each_concurrently(input, output, 7, &meter, &cancel, async |number| {
             tokio::task::yield_now().await;
-            if number % 10 == 0 { Crossing::Ended } else { Crossing::Onward(number) }
+            if number % 10 == 0 {
+                Crossing::Ended
+            } else {
+                Crossing::Onward(number)
+            }
         });
         let drain = async {
             let mut all = Vec::new();
@@ -110,7 +114,10 @@ mod tests {
         };
         let ((), (), mut all) = tokio::join!(feed, hop, drain);
         all.sort_unstable();
-        assert_eq!(all, (0..1000).filter(|number| number % 10 != 0).collect::<Vec<_>>());
+        assert_eq!(
+            all,
+            (0..1000).filter(|number| number % 10 != 0).collect::<Vec<_>>()
+        );
         let reading = meter.read();
         assert_eq!((reading.taken, reading.done, reading.failed), (1000, 900, 100));
     }
@@ -137,7 +144,10 @@ mod tests {
             drop(send);
             while received.recv().await.is_some() {
                 count += 1;
-                assert!(meter.read().taken <= count + 5 + 1, "one in the queue and five in flight at most");
+                assert!(
+                    meter.read().taken <= count + 5 + 1,
+                    "one in the queue and five in flight at most"
+                );
             }
             count
         };
@@ -162,9 +172,14 @@ mod tests {
         send.send(1).await.unwrap();
         let (output, received) = mpsc::channel(1);
         drop(received);
-        each_concurrently(input, output, 1, &Meter::default(), &CancellationToken::new(), async |number| {
-            Crossing::Onward(number)
-        })
+        each_concurrently(
+            input,
+            output,
+            1,
+            &Meter::default(),
+            &CancellationToken::new(),
+            async |number| Crossing::Onward(number),
+        )
         .await;
     }
 }

@@ -19,7 +19,10 @@ pub struct OutOfOrder(pub u64);
 
 impl<T> Default for Reorder<T> {
     fn default() -> Self {
-        Self { next: 0, waiting: BTreeMap::new() }
+        Self {
+            next: 0,
+            waiting: BTreeMap::new(),
+        }
     }
 }
 

@@ -33,7 +33,9 @@ where
     let run = move || {
         let result = loop {
             let idle_since = Instant::now();
-            let Some(record) = input.blocking_recv() else { break Ok(()) };
+            let Some(record) = input.blocking_recv() else {
+                break Ok(());
+            };
             meter.starved_since(idle_since);
             if cancel.is_cancelled() {
                 break Ok(());
@@ -86,8 +88,15 @@ mod tests {
         }
         drop(send);
         let (output, mut received) = mpsc::channel(8);
-        let ended =
-            work_on_thread("test", input, output, Arc::default(), CancellationToken::new(), work).await;
+        let ended = work_on_thread(
+            "test",
+            input,
+            output,
+            Arc::default(),
+            CancellationToken::new(),
+            work,
+        )
+        .await;
         let mut all = Vec::new();
         while let Some(number) = received.recv().await {
             all.push(number);
@@ -104,15 +113,28 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_ends_the_worker_and_is_reported() {
-        let (ended, all) =
-            run_worker(|number| if number == 2 { Err("lost device".to_owned()) } else { Ok(number) }).await;
+        let (ended, all) = run_worker(|number| {
+            if number == 2 {
+                Err("lost device".to_owned())
+            } else {
+                Ok(number)
+            }
+        })
+        .await;
         assert!(matches!(ended, Err(WorkerError::Failed(fault)) if fault == "lost device"));
         assert_eq!(all, [0, 1]);
     }
 
     #[tokio::test]
     async fn a_panic_is_a_dead_worker_and_not_a_hang() {
-        let (ended, _) = run_worker(|number| if number == 1 { panic!("on purpose") } else { Ok(number) }).await;
+        let (ended, _) = run_worker(|number| {
+            if number == 1 {
+                panic!("on purpose")
+            } else {
+                Ok(number)
+            }
+        })
+        .await;
         assert!(matches!(ended, Err(WorkerError::Died)));
     }
 }

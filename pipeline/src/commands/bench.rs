@@ -58,7 +58,10 @@ fn random_batch(size: u32, pictures: usize, noise: &mut Noise) -> anyhow::Result
     let pictures: Result<Vec<Picture>, _> = (0..pictures)
         .map(|number| {
             let rgb = (0..bytes).map(|_| noise.next_byte()).collect();
-            Pixels::new(size, rgb).map(|pixels| Picture { key: number.to_string(), pixels })
+            Pixels::new(size, rgb).map(|pixels| Picture {
+                key: number.to_string(),
+                pixels,
+            })
         })
         .collect();
     Ok(PixelBatch::new(pictures?)?)
@@ -78,7 +81,10 @@ impl Noise {
 /// Files, or the embedded sample set, through the image stage on one thread.
 pub(super) fn image(args: &BenchImageArgs) -> Result<Exit, Failed> {
     let files = encoded_images(args).map_err(Failed::usage)?;
-    let stage = ImageStage::new(ImageConfig { size: args.size, ..ImageConfig::default() });
+    let stage = ImageStage::new(ImageConfig {
+        size: args.size,
+        ..ImageConfig::default()
+    });
     let pass = || files.iter().filter(|bytes| stage.prepare(bytes).is_ok()).count();
     let prepared = pass();
     let started = Instant::now();
@@ -108,12 +114,16 @@ pub(super) fn image(args: &BenchImageArgs) -> Result<Exit, Failed> {
 fn encoded_images(args: &BenchImageArgs) -> anyhow::Result<Vec<Vec<u8>>> {
     if args.images.is_empty() {
         let set = SampleSet::new(128);
-        let bodies: Result<Vec<_>, _> =
-            set.samples().map(|sample| set.response(&sample.path).map(|response| response.body.to_vec())).collect();
+        let bodies: Result<Vec<_>, _> = set
+            .samples()
+            .map(|sample| set.response(&sample.path).map(|response| response.body.to_vec()))
+            .collect();
         return Ok(bodies?.into_iter().filter(|body| !body.is_empty()).collect());
     }
     args.images
         .iter()
-        .map(|path| read_image(path).map_err(|failure| anyhow::anyhow!("{}: {}", path.display(), failure.detail)))
+        .map(|path| {
+            read_image(path).map_err(|failure| anyhow::anyhow!("{}: {}", path.display(), failure.detail))
+        })
         .collect()
 }

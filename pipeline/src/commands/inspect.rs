@@ -14,7 +14,10 @@ pub(super) async fn inspect(args: &InspectArgs) -> Result<Exit, Failed> {
     let destination = storage::destination(&args.output).map_err(Failed::usage)?;
     let units = committed(&destination).await.map_err(Failed::run)?;
     if units.is_empty() {
-        return Err(Failed::usage(anyhow!("{}: no unit is committed there", args.output)));
+        return Err(Failed::usage(anyhow!(
+            "{}: no unit is committed there",
+            args.output
+        )));
     }
     let mut left = args.limit;
     let mut shown = 0;
@@ -22,12 +25,17 @@ pub(super) async fn inspect(args: &InspectArgs) -> Result<Exit, Failed> {
         if left == 0 {
             break;
         }
-        let printed = inspect_unit(&destination, unit, args.key.as_deref(), left).await.map_err(Failed::run)?;
+        let printed = inspect_unit(&destination, unit, args.key.as_deref(), left)
+            .await
+            .map_err(Failed::run)?;
         left -= printed;
         shown += printed;
     }
     match (&args.key, shown) {
-        (Some(key), 0) => Err(Failed::run(anyhow!("{}: no sequence has the key {key}", args.output))),
+        (Some(key), 0) => Err(Failed::run(anyhow!(
+            "{}: no sequence has the key {key}",
+            args.output
+        ))),
         _ => Ok(Exit::Done),
     }
 }
@@ -39,7 +47,9 @@ async fn inspect_unit(
     key: Option<&str>,
     most: usize,
 ) -> anyhow::Result<usize> {
-    let Some(reader) = DataReader::open(destination, unit).await? else { return Ok(0) };
+    let Some(reader) = DataReader::open(destination, unit).await? else {
+        return Ok(0);
+    };
     let mut printed = 0;
     for batch in reader {
         let batch = batch?;
@@ -60,13 +70,29 @@ fn print_row(row: &DataRow<'_>) -> anyhow::Result<()> {
     let sample = &row.sample;
     println!("{}  {}", sample.key, sample.order);
     println!("  caption  {}", row.caption);
-    println!("  picture  {} ({} x {})", row.url.unwrap_or("embedded"), row.width, row.height);
-    println!("  ids      {} = {} text + {} visual + specials", row.num_tokens, row.text_ids.len(), sample.image_len);
+    println!(
+        "  picture  {} ({} x {})",
+        row.url.unwrap_or("embedded"),
+        row.width,
+        row.height
+    );
+    println!(
+        "  ids      {} = {} text + {} visual + specials",
+        row.num_tokens,
+        row.text_ids.len(),
+        sample.image_len
+    );
     println!("  codes    {:?}", row.image_codes);
     let mask = KeepMask::from_bytes(row.kept_patches.len() * 8, row.kept_patches)?;
     let side = mask.patches().isqrt();
     for line in 0..side {
-        let patches = (0..side).map(|column| if mask.is_kept(line * side + column) { " #" } else { " ." });
+        let patches = (0..side).map(|column| {
+            if mask.is_kept(line * side + column) {
+                " #"
+            } else {
+                " ."
+            }
+        });
         println!("          {}", patches.collect::<String>());
     }
     println!();

@@ -9,12 +9,20 @@ use crate::plan::PLAN_FILE;
 pub(super) async fn plan(args: RunArgs) -> Result<Exit, Failed> {
     let config = config::read(&args.config.config, &args.config.overrides).map_err(Failed::usage)?;
     let job = Job::prepare(config, args.limit).await.map_err(Failed::usage)?;
-    let done = img2tokens_shard::committed(&job.destination).await.map_err(Failed::run)?;
+    let done = img2tokens_shard::committed(&job.destination)
+        .await
+        .map_err(Failed::run)?;
     let (plan, output) = (&job.plan, &job.config.output.path);
     println!("plan       {output}/{PLAN_FILE}  ({})", &plan.identity_hash[..16]);
-    let rows = plan.rows.map_or_else(|| "rows counted as they are read".to_owned(), |rows| format!("{rows} rows"));
+    let rows = plan.rows.map_or_else(
+        || "rows counted as they are read".to_owned(),
+        |rows| format!("{rows} rows"),
+    );
     println!("inputs     {} with {rows}", plan.inputs.len());
     println!("units      {}, of which {} are committed", plan.units, done.len());
-    println!("model      {} (digest {})", job.config.vision.model, plan.identity.model.digest);
+    println!(
+        "model      {} (digest {})",
+        job.config.vision.model, plan.identity.model.digest
+    );
     Ok(Exit::Done)
 }

@@ -18,7 +18,10 @@ pub(super) fn prepare(args: &PrepareArgs) -> Result<Exit, Failed> {
             .with_context(|| format!("--out {}: the folder cannot be made", folder.display()))
             .map_err(Failed::usage)?;
     }
-    let images = ImageStage::new(ImageConfig { size: args.size, ..ImageConfig::default() });
+    let images = ImageStage::new(ImageConfig {
+        size: args.size,
+        ..ImageConfig::default()
+    });
     let mut all_done = true;
     for path in &args.images {
         let line = match read_image(path).and_then(|bytes| images.decode(&bytes).map_err(Failure::from)) {
@@ -54,6 +57,12 @@ fn write_png(folder: &Path, input: &Path, pixels: &Pixels) -> anyhow::Result<()>
     let mut name = input.file_name().context("an image file has a name")?.to_owned();
     name.push(".png");
     let file: PathBuf = folder.join(name);
-    image::save_buffer(&file, pixels.rgb(), pixels.size(), pixels.size(), image::ExtendedColorType::Rgb8)
-        .with_context(|| format!("{} cannot be written", file.display()))
+    image::save_buffer(
+        &file,
+        pixels.rgb(),
+        pixels.size(),
+        pixels.size(),
+        image::ExtendedColorType::Rgb8,
+    )
+    .with_context(|| format!("{} cannot be written", file.display()))
 }

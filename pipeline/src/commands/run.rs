@@ -17,7 +17,12 @@ pub(super) async fn run(args: RunArgs) -> Result<Exit, Failed> {
     let config = config::read(&args.config.config, &args.config.overrides).map_err(Failed::usage)?;
     let job = Job::prepare(config, args.limit).await.map_err(Failed::usage)?;
     let done = committed(&job.destination).await.map_err(Failed::run)?;
-    let wanted: Vec<PlannedUnit> = job.units.iter().filter(|unit| !done.contains(&unit.id)).cloned().collect();
+    let wanted: Vec<PlannedUnit> = job
+        .units
+        .iter()
+        .filter(|unit| !done.contains(&unit.id))
+        .cloned()
+        .collect();
     run_units(job, wanted).await
 }
 
@@ -25,7 +30,11 @@ pub(super) async fn run(args: RunArgs) -> Result<Exit, Failed> {
 pub(super) async fn run_units(job: Job, wanted: Vec<PlannedUnit>) -> Result<Exit, Failed> {
     let cancel = CancellationToken::new();
     let signals = stop::on_signals(cancel.clone()).map_err(Failed::run)?;
-    let (plan, destination, output) = (job.plan.clone(), job.destination.clone(), job.config.output.path.clone());
+    let (plan, destination, output) = (
+        job.plan.clone(),
+        job.destination.clone(),
+        job.config.output.path.clone(),
+    );
     let mut summary = Summary::new(&plan, &wanted, output);
     let meters = Meters::default();
     let progress = Progress::start(&meters, &wanted);
@@ -39,6 +48,8 @@ pub(super) async fn run_units(job: Job, wanted: Vec<PlannedUnit>) -> Result<Exit
         eprintln!("img2tokens: stopped before the end; run the same command again to go on");
         return Ok(Exit::Retry);
     }
-    card::write_if_complete(&destination, &plan).await.map_err(Failed::run)?;
+    card::write_if_complete(&destination, &plan)
+        .await
+        .map_err(Failed::run)?;
     Ok(Exit::Done)
 }

@@ -11,7 +11,11 @@ use crate::exit::{Exit, Failed};
 
 /// Prints `{"ids": [..]}` for each line; a line is all ids of its text, however many, without specials.
 pub(super) fn text(args: &TextArgs) -> Result<Exit, Failed> {
-    let config = TextConfig { tokenizer: args.tokenizer.clone(), max_tokens: usize::MAX, ..TextConfig::default() };
+    let config = TextConfig {
+        tokenizer: args.tokenizer.clone(),
+        max_tokens: usize::MAX,
+        ..TextConfig::default()
+    };
     let stage = TextStage::open(&config)
         .with_context(|| format!("--tokenizer {} cannot be used", args.tokenizer))
         .map_err(Failed::usage)?;
@@ -22,7 +26,9 @@ pub(super) fn text(args: &TextArgs) -> Result<Exit, Failed> {
 fn print_ids(stage: &TextStage, lines: impl BufRead, mut output: impl Write) -> anyhow::Result<()> {
     for (number, line) in (1..).zip(lines.lines()) {
         let line = line.with_context(|| format!("line {number} of standard input is no UTF-8 text"))?;
-        let ids = stage.tokenize(&line).with_context(|| format!("line {number} of standard input"))?;
+        let ids = stage
+            .tokenize(&line)
+            .with_context(|| format!("line {number} of standard input"))?;
         writeln!(output, "{}", json!({ "ids": ids }))?;
     }
     output.flush()?;

@@ -19,7 +19,10 @@ pub(super) fn tokenize(args: &TokenizeArgs) -> Result<Exit, Failed> {
     let checkpoint = model::open(&vision).map_err(Failed::usage)?;
     let mut tokenizer = model::load(&vision, &checkpoint).map_err(Failed::usage)?;
     let size = u32::try_from(tokenizer.config().image_size).map_err(Failed::usage)?;
-    let images = ImageStage::new(ImageConfig { size, ..ImageConfig::default() });
+    let images = ImageStage::new(ImageConfig {
+        size,
+        ..ImageConfig::default()
+    });
     let mut all_done = true;
     for paths in args.images.chunks(vision.batch_size) {
         all_done &= tokenize_batch(tokenizer.as_mut(), &images, paths).map_err(Failed::run)?;
@@ -38,10 +41,17 @@ fn tokenize_batch(
     for path in paths {
         let result = read_image(path).and_then(|bytes| images.prepare(&bytes).map_err(Failure::from));
         prepared.push(result.map(|image| {
-            pictures.push(Picture { key: path.to_string_lossy().into_owned(), pixels: image.pixels });
+            pictures.push(Picture {
+                key: path.to_string_lossy().into_owned(),
+                pixels: image.pixels,
+            });
         }));
     }
-    let tokens = if pictures.is_empty() { Vec::new() } else { tokenizer.tokenize(&PixelBatch::new(pictures)?)? };
+    let tokens = if pictures.is_empty() {
+        Vec::new()
+    } else {
+        tokenizer.tokenize(&PixelBatch::new(pictures)?)?
+    };
     let mut tokens = tokens.into_iter();
     let mut output = std::io::stdout().lock();
     let mut all_done = true;

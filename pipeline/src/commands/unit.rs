@@ -11,10 +11,21 @@ use crate::job::Job;
 
 pub(super) async fn unit(args: UnitArgs) -> Result<Exit, Failed> {
     let config = config::read(&args.run.config.config, &args.run.config.overrides).map_err(Failed::usage)?;
-    let job = Job::prepare(config, args.run.limit).await.map_err(Failed::usage)?;
-    let unit = job.units.iter().find(|unit| unit.id.0 == args.unit).cloned().ok_or_else(|| {
-        Failed::usage(anyhow!("--unit {}: the plan has units 0 to {}", args.unit, job.plan.units.saturating_sub(1)))
-    })?;
+    let job = Job::prepare(config, args.run.limit)
+        .await
+        .map_err(Failed::usage)?;
+    let unit = job
+        .units
+        .iter()
+        .find(|unit| unit.id.0 == args.unit)
+        .cloned()
+        .ok_or_else(|| {
+            Failed::usage(anyhow!(
+                "--unit {}: the plan has units 0 to {}",
+                args.unit,
+                job.plan.units.saturating_sub(1)
+            ))
+        })?;
     let done = read_stats(&job.destination, unit.id).await.map_err(Failed::run)?;
     let wanted = if done.is_some() { Vec::new() } else { vec![unit] };
     run_units(job, wanted).await

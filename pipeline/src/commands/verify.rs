@@ -17,9 +17,15 @@ use crate::summary::Totals;
 /// Lists what is wrong, one line each; exit 1 if anything is.
 pub(super) async fn verify(args: &OutputArgs) -> Result<Exit, Failed> {
     let destination = storage::destination(&args.output).map_err(Failed::usage)?;
-    let plan = Plan::read(&destination).await.map_err(Failed::run)?.ok_or_else(|| {
-        Failed::usage(anyhow!("{}: there is no {PLAN_FILE}; name the output.path of a run", args.output))
-    })?;
+    let plan = Plan::read(&destination)
+        .await
+        .map_err(Failed::run)?
+        .ok_or_else(|| {
+            Failed::usage(anyhow!(
+                "{}: there is no {PLAN_FILE}; name the output.path of a run",
+                args.output
+            ))
+        })?;
     let (totals, findings) = verify_units(&destination, &plan).await.map_err(Failed::run)?;
     for finding in &findings.listed {
         println!("{finding}");
@@ -36,19 +42,33 @@ pub(super) async fn verify(args: &OutputArgs) -> Result<Exit, Failed> {
         totals.failed(),
         findings.total,
     );
-    Ok(if findings.is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(if findings.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }
 
 async fn verify_units(destination: &Destination, plan: &Plan) -> anyhow::Result<(Totals, Findings)> {
     let hash = plan.hash()?;
-    let rows: Vec<Option<u64>> =
-        plan.inputs.iter().flat_map(|input| &input.survey.extents).map(|extent| extent.rows).collect();
+    let rows: Vec<Option<u64>> = plan
+        .inputs
+        .iter()
+        .flat_map(|input| &input.survey.extents)
+        .map(|extent| extent.rows)
+        .collect();
     let keys = Arc::new(tokio::task::spawn_blocking(KeyLedger::new).await??);
     let mut findings = Findings::default();
     let units = committed(destination).await?;
     let reports = stream::iter(units).map(|unit| {
-        let planned = usize::try_from(unit.0).ok().and_then(|unit| rows.get(unit)).copied();
-        let expected = Expected { plan: hash.clone(), rows: planned.unwrap_or(Some(0)) };
+        let planned = usize::try_from(unit.0)
+            .ok()
+            .and_then(|unit| rows.get(unit))
+            .copied();
+        let expected = Expected {
+            plan: hash.clone(),
+            rows: planned.unwrap_or(Some(0)),
+        };
         let keys = &keys;
         async move { verify_unit(destination, unit, Some(&expected), keys).await }
     });

@@ -19,11 +19,16 @@ impl std::str::FromStr for Override {
 
     /// The value is read as TOML; what is not TOML is a string, so that `--set output.path=out` works unquoted.
     fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let malformed = || ConfigError::Override { text: text.to_owned() };
+        let malformed = || ConfigError::Override {
+            text: text.to_owned(),
+        };
         let (name, value) = text.split_once('=').ok_or_else(malformed)?;
         let (section, key) = name.trim().split_once('.').ok_or_else(malformed)?;
         let value = value.trim();
-        let parsed = format!("value = {value}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
+        let parsed = format!("value = {value}")
+            .parse::<Table>()
+            .ok()
+            .and_then(|mut table| table.remove("value"));
         Ok(Self {
             section: section.to_owned(),
             key: key.to_owned(),
@@ -38,15 +43,21 @@ impl std::str::FromStr for Override {
 /// One line that names the file and the key at fault.
 pub fn read(file: &Path, overrides: &[Override]) -> Result<Config, ConfigError> {
     let name = file.display().to_string();
-    let text = std::fs::read_to_string(file)
-        .map_err(|source| ConfigError::Unreadable { file: name.clone(), source })?;
+    let text = std::fs::read_to_string(file).map_err(|source| ConfigError::Unreadable {
+        file: name.clone(),
+        source,
+    })?;
     let mut table = text.parse::<Table>().map_err(|error| ConfigError::Syntax {
         file: name.clone(),
-        line: error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count()),
+        line: error.span().map_or(1, |span| {
+            1 + text[..span.start.min(text.len())].matches('\n').count()
+        }),
         message: error.message().to_owned(),
     })?;
     for change in overrides {
-        let section = table.entry(&change.section).or_insert_with(|| Value::Table(Table::new()));
+        let section = table
+            .entry(&change.section)
+            .or_insert_with(|| Value::Table(Table::new()));
         if let Value::Table(section) = section {
             section.insert(change.key.clone(), change.value.clone());
         }
@@ -64,7 +75,12 @@ fn decode(file: &str, table: Table) -> Result<Config, ConfigError> {
             .split_once('.')
             .and_then(|(section, key)| table.get(section)?.get(key))
             .map_or_else(String::new, |value| format!(" = {value}"));
-        ConfigError::WrongValue { file: file.to_owned(), key, value, message: plain(error.inner()) }
+        ConfigError::WrongValue {
+            file: file.to_owned(),
+            key,
+            value,
+            message: plain(error.inner()),
+        }
     })
 }
 
@@ -77,11 +93,18 @@ fn refuse_unknown(file: &str, table: &Table) -> Result<(), ConfigError> {
     let sections = Config::keys();
     for (section, value) in table {
         let Some(keys) = sections.get(section.as_str()) else {
-            return Err(unknown(file, "section", section.clone(), sections.keys().map(|name| (*name).to_owned())));
+            return Err(unknown(
+                file,
+                "section",
+                section.clone(),
+                sections.keys().map(|name| (*name).to_owned()),
+            ));
         };
         for key in value.as_table().into_iter().flat_map(Table::keys) {
             if !keys.contains(&key.as_str()) {
-                let known = sections.iter().flat_map(|(section, keys)| keys.iter().map(move |key| format!("{section}.{key}")));
+                let known = sections
+                    .iter()
+                    .flat_map(|(section, keys)| keys.iter().map(move |key| format!("{section}.{key}")));
                 return Err(unknown(file, "key", format!("{section}.{key}"), known));
             }
         }
@@ -95,7 +118,12 @@ fn unknown(file: &str, what: &'static str, key: String, known: impl Iterator<Ite
         .min()
         .filter(|(distance, _)| *distance <= key.len().max(4) / 2);
     let hint = nearest.map_or_else(String::new, |(_, name)| format!("; did you mean `{name}`?"));
-    ConfigError::UnknownKey { file: file.to_owned(), what, key, hint }
+    ConfigError::UnknownKey {
+        file: file.to_owned(),
+        what,
+        key,
+        hint,
+    }
 }
 
 #[cfg(test)]
@@ -122,9 +150,15 @@ mod tests {
     #[test]
     fn an_unknown_key_names_file_key_and_the_nearest_known_one() {
         let error = read_text(&format!("{LEAST}[fetch]\nconcurency = 3\n"), &[]).unwrap_err();
-        assert!(error.ends_with("run.toml: unknown key `fetch.concurency`; did you mean `fetch.concurrency`?"), "{error}");
+        assert!(
+            error.ends_with("run.toml: unknown key `fetch.concurency`; did you mean `fetch.concurrency`?"),
+            "{error}"
+        );
         let error = read_text(&format!("{LEAST}[vison]\nmodel = \"x\"\n"), &[]).unwrap_err();
-        assert!(error.ends_with("unknown section `vison`; did you mean `vision`?"), "{error}");
+        assert!(
+            error.ends_with("unknown section `vison`; did you mean `vision`?"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -132,7 +166,10 @@ mod tests {
         let error = read_text(&format!("{LEAST}[fetch]\nconcurrency = \"many\"\n"), &[]).unwrap_err();
         assert!(error.contains("fetch.concurrency = \"many\""), "{error}");
         let error = read_text(&format!("{LEAST}[vision]\ndevice = \"tpu\"\n"), &[]).unwrap_err();
-        assert!(error.contains("vision.device") && error.contains("auto, cpu, cuda:N"), "{error}");
+        assert!(
+            error.contains("vision.device") && error.contains("auto, cpu, cuda:N"),
+            "{error}"
+        );
         let error = read_text(&format!("{LEAST}[fetch]\nconcurrency = 0\n"), &[]).unwrap_err();
         assert!(error.contains("fetch.concurrency = 0"), "{error}");
     }
@@ -145,16 +182,35 @@ mod tests {
 
     #[test]
     fn missing_input_and_output_say_what_to_write() {
-        assert!(read_text("[output]\npath = \"out\"\n", &[]).unwrap_err().contains("`input.paths` is not set"));
-        assert!(read_text("[input]\npaths = [\"a\"]\n", &[]).unwrap_err().contains("`output.path` is not set"));
+        assert!(
+            read_text("[output]\npath = \"out\"\n", &[])
+                .unwrap_err()
+                .contains("`input.paths` is not set")
+        );
+        assert!(
+            read_text("[input]\npaths = [\"a\"]\n", &[])
+                .unwrap_err()
+                .contains("`output.path` is not set")
+        );
     }
 
     #[test]
     fn set_lays_over_the_file_with_and_without_quotes() {
-        let config = read_text(LEAST, &["output.path=elsewhere", "vision.batch_size=7", "sequence.order=0.25"]).unwrap();
+        let config = read_text(
+            LEAST,
+            &[
+                "output.path=elsewhere",
+                "vision.batch_size=7",
+                "sequence.order=0.25",
+            ],
+        )
+        .unwrap();
         assert_eq!(config.output.path, "elsewhere");
         assert_eq!(config.vision.batch_size, 7);
-        assert_eq!(config.sequence.order, img2tokens_sequence::OrderPolicy::Probability(0.25));
+        assert_eq!(
+            config.sequence.order,
+            img2tokens_sequence::OrderPolicy::Probability(0.25)
+        );
         assert!("batch=7".parse::<Override>().is_err());
     }
 }

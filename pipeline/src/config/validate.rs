@@ -6,8 +6,13 @@ use super::{Config, ConfigError};
 
 /// Checks what types cannot.
 pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
-    let missing =
-        |key, example| Err(ConfigError::Missing { file: file.to_owned(), key, example });
+    let missing = |key, example| {
+        Err(ConfigError::Missing {
+            file: file.to_owned(),
+            key,
+            example,
+        })
+    };
     if config.input.paths.is_empty() {
         return missing("input.paths", "paths = [\"laion/*.parquet\"]");
     }
@@ -38,12 +43,20 @@ pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
     }
     let timeout = config.fetch.timeout_s;
     if !(timeout.is_finite() && timeout > 0.0 && timeout < 86_400.0) {
-        return wrong("fetch.timeout_s", timeout.to_string(), "it must be above 0 and below 86400 seconds");
+        return wrong(
+            "fetch.timeout_s",
+            timeout.to_string(),
+            "it must be above 0 and below 86400 seconds",
+        );
     }
     if let OrderPolicy::Probability(probability) = config.sequence.order
         && !(0.0..=1.0).contains(&probability)
     {
-        return wrong("sequence.order", probability.to_string(), "a probability lies between 0 and 1");
+        return wrong(
+            "sequence.order",
+            probability.to_string(),
+            "a probability lies between 0 and 1",
+        );
     }
     Ok(())
 }

@@ -24,7 +24,9 @@ pub enum PlanError {
         source: object_store::Error,
     },
     /// `--limit` of rows that nobody counted.
-    #[error("input {name}: its rows are not counted before they are read, so --limit cannot cut them; name fewer files instead")]
+    #[error(
+        "input {name}: its rows are not counted before they are read, so --limit cannot cut them; name fewer files instead"
+    )]
     Uncounted {
         /// The file.
         name: String,
@@ -52,7 +54,9 @@ pub enum PlanError {
         change: String,
     },
     /// An input is gone.
-    #[error("input {name} of the plan is no longer among input.paths; restore it, or use another output.path")]
+    #[error(
+        "input {name} of the plan is no longer among input.paths; restore it, or use another output.path"
+    )]
     InputGone {
         /// The file.
         name: String,
@@ -68,7 +72,9 @@ impl Plan {
         if self.identity_hash == identity.hash() {
             return Ok(());
         }
-        Err(PlanError::Changed { changes: self.identity.changes(identity) })
+        Err(PlanError::Changed {
+            changes: self.identity.changes(identity),
+        })
     }
 }
 
@@ -79,7 +85,11 @@ impl Plan {
 /// If it is gone or another.
 pub async fn check_input(input: &Input, planned: &Survey) -> Result<(), PlanError> {
     let name = || input.name.clone();
-    let found = input.store.head(&input.path).await.map_err(|source| PlanError::Head { name: name(), source })?;
+    let found = input
+        .store
+        .head(&input.path)
+        .await
+        .map_err(|source| PlanError::Head { name: name(), source })?;
     if found.size != planned.size {
         let change = format!("{} bytes, planned {}", found.size, planned.size);
         return Err(PlanError::InputChanged { name: name(), change });
@@ -89,6 +99,10 @@ pub async fn check_input(input: &Input, planned: &Survey) -> Result<(), PlanErro
     if same_tag || same_time {
         return Ok(());
     }
-    let change = format!("modified {}, planned {}", found.last_modified.to_rfc3339(), planned.last_modified);
+    let change = format!(
+        "modified {}, planned {}",
+        found.last_modified.to_rfc3339(),
+        planned.last_modified
+    );
     Err(PlanError::InputChanged { name: name(), change })
 }

@@ -40,8 +40,16 @@ impl Identity {
         text: &TextStage,
         limit: Option<u64>,
     ) -> Result<Self, CheckpointError> {
-        let model = ModelIdentity { digest: checkpoint.digest()?, config: checkpoint.config().clone() };
-        Ok(Self { settings: settings(config), model, tokenizer: text.digest(), limit })
+        let model = ModelIdentity {
+            digest: checkpoint.digest()?,
+            config: checkpoint.config().clone(),
+        };
+        Ok(Self {
+            settings: settings(config),
+            model,
+            tokenizer: text.digest(),
+            limit,
+        })
     }
 
     /// The hash of all of it.
@@ -108,7 +116,10 @@ mod tests {
     fn identity(config: &Config) -> Identity {
         Identity {
             settings: settings(config),
-            model: ModelIdentity { digest: "d".to_owned(), config: ModelConfig::lavit() },
+            model: ModelIdentity {
+                digest: "d".to_owned(),
+                config: ModelConfig::lavit(),
+            },
             tokenizer: "t".to_owned(),
             limit: None,
         }
@@ -127,7 +138,10 @@ mod tests {
         assert_ne!(identity(&config).hash(), planned.hash());
         assert_eq!(
             planned.changes(&identity(&config)),
-            ["sequence.bos: planned false, now true", "vision.seed: planned 0, now 9"]
+            [
+                "sequence.bos: planned false, now true",
+                "vision.seed: planned 0, now 9"
+            ]
         );
     }
 }

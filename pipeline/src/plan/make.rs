@@ -31,7 +31,13 @@ pub async fn make(source: &Source, inputs: &[Arc<Input>], identity: Identity) ->
         identity,
         units: extents().count() as u64,
         rows: extents().map(|extent| extent.rows).sum(),
-        inputs: surveys.into_iter().map(|(name, survey)| PlannedInput { name, survey: Arc::new(survey) }).collect(),
+        inputs: surveys
+            .into_iter()
+            .map(|(name, survey)| PlannedInput {
+                name,
+                survey: Arc::new(survey),
+            })
+            .collect(),
     })
 }
 
@@ -39,7 +45,9 @@ pub async fn make(source: &Source, inputs: &[Arc<Input>], identity: Identity) ->
 fn limit_rows(input: &Input, survey: &mut Survey, limit: u64) -> Result<u64, PlanError> {
     let mut taken = 0;
     for extent in &mut survey.extents {
-        let rows = extent.rows.ok_or_else(|| PlanError::Uncounted { name: input.name.clone() })?;
+        let rows = extent.rows.ok_or_else(|| PlanError::Uncounted {
+            name: input.name.clone(),
+        })?;
         let rows = rows.min(limit - taken);
         extent.rows = Some(rows);
         taken += rows;

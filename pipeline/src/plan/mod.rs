@@ -56,8 +56,12 @@ impl Plan {
     /// # Errors
     /// If it cannot be read.
     pub async fn read(destination: &Destination) -> Result<Option<Self>, PlanError> {
-        let Some(bytes) = destination.read(PLAN_FILE).await? else { return Ok(None) };
-        serde_json::from_slice(&bytes).map(Some).map_err(PlanError::Malformed)
+        let Some(bytes) = destination.read(PLAN_FILE).await? else {
+            return Ok(None);
+        };
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(PlanError::Malformed)
     }
 
     /// Stores the plan unless another stands there already; returns the one that stands. Two planners at once agree.
@@ -78,7 +82,8 @@ impl Plan {
     /// # Errors
     /// If the plan cannot be written as JSON.
     pub fn hash(&self) -> Result<String, PlanError> {
-        let content = serde_json::to_vec(&(&self.identity_hash, &self.inputs)).map_err(PlanError::Malformed)?;
+        let content =
+            serde_json::to_vec(&(&self.identity_hash, &self.inputs)).map_err(PlanError::Malformed)?;
         Ok(blake3::hash(&content).to_hex().to_string())
     }
 

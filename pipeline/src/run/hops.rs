@@ -7,7 +7,8 @@ use bytes::Bytes;
 use img2tokens_engine::{Crossing, Meter};
 use img2tokens_fetch::Fetched;
 use img2tokens_schemas::{
-    Digest, Failure, FailureReason, PairTokens, PictureSource, Pixels, SequenceRow, StatedDigest, VisualTokens,
+    Digest, Failure, FailureReason, PairTokens, PictureSource, Pixels, SequenceRow, StatedDigest,
+    VisualTokens,
 };
 use img2tokens_vision::{Picture, PixelBatch, VisualTokenizer};
 use md5::Md5;
@@ -75,12 +76,18 @@ struct PictureFacts {
 
 /// Downloads the picture, unless the input brought it along.
 pub(super) async fn fetch(stages: &Stages, pair: WantedPair) -> Crossing<EncodedPair> {
-    let WantedPair { ticket, picture, caption, stated_digest } = pair;
+    let WantedPair {
+        ticket,
+        picture,
+        caption,
+        stated_digest,
+    } = pair;
     let image = match picture {
         PictureSource::Bytes { bytes, .. } => Ok(ImageBytes::Embedded(bytes)),
-        PictureSource::Missing => {
-            Err(Failure::new(FailureReason::MissingUrl, "the row has neither a URL nor image bytes"))
-        }
+        PictureSource::Missing => Err(Failure::new(
+            FailureReason::MissingUrl,
+            "the row has neither a URL nor image bytes",
+        )),
         PictureSource::Url(url) => {
             let started = Instant::now();
             let fetched = stages.fetch.fetch(&url).await;
@@ -89,7 +96,12 @@ pub(super) async fn fetch(stages: &Stages, pair: WantedPair) -> Crossing<Encoded
         }
     };
     match image {
-        Ok(image) => Crossing::Onward(EncodedPair { ticket, image, caption, stated_digest }),
+        Ok(image) => Crossing::Onward(EncodedPair {
+            ticket,
+            image,
+            caption,
+            stated_digest,
+        }),
         Err(failure) => {
             ticket.end(Err(failure)).await;
             Crossing::Ended
@@ -99,15 +111,28 @@ pub(super) async fn fetch(stages: &Stages, pair: WantedPair) -> Crossing<Encoded
 
 /// Hashes, decodes and resizes on a thread of the blocking pool.
 pub(super) async fn prepare(stages: Arc<Stages>, pair: EncodedPair) -> Crossing<PreparedPair> {
-    let EncodedPair { ticket, image, caption, stated_digest } = pair;
+    let EncodedPair {
+        ticket,
+        image,
+        caption,
+        stated_digest,
+    } = pair;
     let started = Instant::now();
-    let work = tokio::task::spawn_blocking(move || prepare_bytes(&stages, image.as_slice(), stated_digest, caption));
+    let work =
+        tokio::task::spawn_blocking(move || prepare_bytes(&stages, image.as_slice(), stated_digest, caption));
     let prepared = work.await.unwrap_or_else(|lost| {
-        Err(Failure::new(FailureReason::CorruptImage, format!("the decoder gave up: {lost}")))
+        Err(Failure::new(
+            FailureReason::CorruptImage,
+            format!("the decoder gave up: {lost}"),
+        ))
     });
     ticket.spent(Part::Image, started);
     match prepared {
-        Ok((pixels, facts)) => Crossing::Onward(PreparedPair { ticket, pixels, facts }),
+        Ok((pixels, facts)) => Crossing::Onward(PreparedPair {
+            ticket,
+            pixels,
+            facts,
+        }),
         Err(failure) => {
             ticket.end(Err(failure)).await;
             Crossing::Ended
@@ -126,7 +151,15 @@ fn prepare_bytes(
         check_digest(stated, sha256, bytes)?;
     }
     let prepared = stages.image.prepare(bytes).map_err(Failure::from)?;
-    Ok((prepared.pixels, PictureFacts { caption, width: prepared.width, height: prepared.height, sha256 }))
+    Ok((
+        prepared.pixels,
+        PictureFacts {
+            caption,
+            width: prepared.width,
+            height: prepared.height,
+            sha256,
+        },
+    ))
 }
 
 fn check_digest(stated: StatedDigest, sha256: Digest, bytes: &[u8]) -> Result<(), Failure> {
@@ -137,7 +170,10 @@ fn check_digest(stated: StatedDigest, sha256: Digest, bytes: &[u8]) -> Result<()
     if matches {
         Ok(())
     } else {
-        Err(Failure::new(FailureReason::DigestMismatch, format!("the bytes' {name} is not the one the dataset states")))
+        Err(Failure::new(
+            FailureReason::DigestMismatch,
+            format!("the bytes' {name} is not the one the dataset states"),
+        ))
     }
 }
 
@@ -151,8 +187,16 @@ pub(super) fn tokenize_with(
         meter.take(pairs.len() as u64);
         let mut pictures = Vec::with_capacity(pairs.len());
         let mut rest = Vec::with_capacity(pairs.len());
-        for PreparedPair { ticket, pixels, facts } in pairs {
-            pictures.push(Picture { key: ticket.key.clone(), pixels });
+        for PreparedPair {
+            ticket,
+            pixels,
+            facts,
+        } in pairs
+        {
+            pictures.push(Picture {
+                key: ticket.key.clone(),
+                pixels,
+            });
             rest.push((ticket, facts));
         }
         let tokens = tokenizer.tokenize(&PixelBatch::new(pictures)?)?;
@@ -160,7 +204,11 @@ pub(super) fn tokenize_with(
         let share = started.elapsed() / u32::try_from(rest.len().max(1)).unwrap_or(u32::MAX);
         let joined = rest.into_iter().zip(tokens).map(|((ticket, facts), tokens)| {
             ticket.unit.timings.add(Part::Vision, share);
-            TokenizedPair { ticket, tokens, facts }
+            TokenizedPair {
+                ticket,
+                tokens,
+                facts,
+            }
         });
         Ok(joined.collect())
     }
@@ -169,7 +217,12 @@ pub(super) fn tokenize_with(
 /// Encodes captions, assembles sequences, and hands every pair to its unit's writer.
 pub(super) async fn finish(stages: &Stages, mut batches: Receiver<Vec<TokenizedPair>>) {
     while let Some(pairs) = batches.recv().await {
-        for TokenizedPair { ticket, tokens, facts } in pairs {
+        for TokenizedPair {
+            ticket,
+            tokens,
+            facts,
+        } in pairs
+        {
             let started = Instant::now();
             let sequences = assemble(stages, &ticket.key, tokens, facts);
             ticket.spent(Part::Sequence, started);
@@ -185,14 +238,35 @@ fn assemble(
     facts: PictureFacts,
 ) -> Result<Vec<SequenceRow>, Failure> {
     if visual.codes().is_empty() {
-        return Err(Failure::new(FailureReason::NoVisualTokens, "the selector keeps no patch of this picture"));
+        return Err(Failure::new(
+            FailureReason::NoVisualTokens,
+            "the selector keeps no patch of this picture",
+        ));
     }
     let text = stages.text.encode(&facts.caption).map_err(Failure::from)?;
     let sequences = stages
         .sequence
         .assemble(key, visual.codes(), &text.ids)
         .map_err(|error| Failure::new(FailureReason::TextEncoding, error.to_string()))?;
-    let PictureFacts { width, height, sha256, .. } = facts;
-    let pair = Arc::new(PairTokens { visual, text_ids: text.ids, caption: text.caption, width, height, sha256 });
-    Ok(sequences.into_iter().map(|sequence| SequenceRow { sequence, pair: pair.clone() }).collect())
+    let PictureFacts {
+        width,
+        height,
+        sha256,
+        ..
+    } = facts;
+    let pair = Arc::new(PairTokens {
+        visual,
+        text_ids: text.ids,
+        caption: text.caption,
+        width,
+        height,
+        sha256,
+    });
+    Ok(sequences
+        .into_iter()
+        .map(|sequence| SequenceRow {
+            sequence,
+            pair: pair.clone(),
+        })
+        .collect())
 }

@@ -110,7 +110,10 @@ pub async fn run(
 
     let stop = cancel.clone();
     hops.spawn(async move {
-        let limits = BatchLimits { records: flow.batch_size, delay: BATCH_DELAY };
+        let limits = BatchLimits {
+            records: flow.batch_size,
+            delay: BATCH_DELAY,
+        };
         gather_batches(pixels, batches_out, limits, &stop).await;
         Ok(Vec::new())
     });

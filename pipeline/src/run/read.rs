@@ -85,7 +85,9 @@ impl Reader {
     ) -> Result<(), RunError> {
         let places = Arc::new(Semaphore::new(self.units_in_flight));
         for unit in units {
-            let Ok(place) = places.clone().acquire_owned().await else { break };
+            let Ok(place) = places.clone().acquire_owned().await else {
+                break;
+            };
             let (messages, inbox) = mpsc::channel(256);
             let timings = Arc::new(Timings::default());
             let writer = UnitWriter {
@@ -103,7 +105,8 @@ impl Reader {
                 drop(place);
                 written
             });
-            self.read_unit(&unit, UnitHandle { messages, timings }, rows).await?;
+            self.read_unit(&unit, UnitHandle { messages, timings }, rows)
+                .await?;
         }
         Ok(())
     }
@@ -114,9 +117,14 @@ impl Reader {
         handle: UnitHandle,
         rows: &mpsc::Sender<WantedPair>,
     ) -> Result<(), RunError> {
-        let mut counts = UnitCounts { rows_read: 0, filtered: 0 };
+        let mut counts = UnitCounts {
+            rows_read: 0,
+            filtered: 0,
+        };
         let mut place = 0;
-        let mut batches = self.source.rows(&unit.input, &unit.survey, &unit.extent, unit.input_number);
+        let mut batches = self
+            .source
+            .rows(&unit.input, &unit.survey, &unit.extent, unit.input_number);
         while let Some(batch) = batches.next().await {
             let batch = batch?;
             counts.rows_read += batch.rows_read;
@@ -149,14 +157,54 @@ impl Reader {
 /// A row with its ticket, if it is worth asking for its picture; else why it is not.
 fn admit(row: Result<Row, Outcome>, unit: UnitHandle, place: u64) -> Result<WantedPair, (Ticket, Failure)> {
     let row = row.map_err(|outcome| {
-        let Outcome { index, key, url, kept, result } = outcome;
-        let failure = result.err().unwrap_or_else(|| Failure::new(FailureReason::CorruptRow, "an unreadable row"));
-        (Ticket { unit: unit.clone(), place, index, key, url, kept }, failure)
+        let Outcome {
+            index,
+            key,
+            url,
+            kept,
+            result,
+        } = outcome;
+        let failure = result
+            .err()
+            .unwrap_or_else(|| Failure::new(FailureReason::CorruptRow, "an unreadable row"));
+        (
+            Ticket {
+                unit: unit.clone(),
+                place,
+                index,
+                key,
+                url,
+                kept,
+            },
+            failure,
+        )
     })?;
-    let Row { index, key, picture, caption, kept, stated_digest } = row;
-    let ticket = Ticket { unit, place, index, key, url: picture.url().map(str::to_owned), kept };
+    let Row {
+        index,
+        key,
+        picture,
+        caption,
+        kept,
+        stated_digest,
+    } = row;
+    let ticket = Ticket {
+        unit,
+        place,
+        index,
+        key,
+        url: picture.url().map(str::to_owned),
+        kept,
+    };
     match caption.filter(|caption| !caption.trim().is_empty()) {
-        Some(caption) => Ok(WantedPair { ticket, picture, caption, stated_digest }),
-        None => Err((ticket, Failure::new(FailureReason::EmptyCaption, "the row has no caption"))),
+        Some(caption) => Ok(WantedPair {
+            ticket,
+            picture,
+            caption,
+            stated_digest,
+        }),
+        None => Err((
+            ticket,
+            Failure::new(FailureReason::EmptyCaption, "the row has no caption"),
+        )),
     }
 }

@@ -44,8 +44,21 @@ pub(super) struct Ticket {
 impl Ticket {
     /// Reports how the pair ended. A unit that is gone was given up: then there is nobody to tell.
     pub(super) async fn end(self, result: Result<Vec<SequenceRow>, Failure>) {
-        let Self { unit, place, index, key, url, kept } = self;
-        let outcome = Box::new(Outcome { index, key, url, kept, result });
+        let Self {
+            unit,
+            place,
+            index,
+            key,
+            url,
+            kept,
+        } = self;
+        let outcome = Box::new(Outcome {
+            index,
+            key,
+            url,
+            kept,
+            result,
+        });
         let _ = unit.messages.send(UnitMessage::Ended { place, outcome }).await;
     }
 
