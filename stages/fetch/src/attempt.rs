@@ -239,9 +239,9 @@ impl<'a> Attempt<'a> {
         if let Some(rest) = refusal.rest {
             let until = Instant::now() + rest.min(MAX_REST);
             if refusal.rest_is_long {
-                visit.refuse_until(until)
+                visit.refuse_until(until);
             } else {
-                visit.pause_until(until)
+                visit.pause_until(until);
             }
         }
     }

@@ -93,15 +93,13 @@ mod tests {
     #[test]
     fn a_limit_of_0_never_closes_the_host() {
         let (now, mut health) = (Instant::now(), Health::default());
-        (0..1000).for_each(|_| {
-            health.failed(
-                now,
-                BreakerLimits {
-                    failures: 0,
-                    ..LIMITS
-                },
-            )
-        });
+        let never = BreakerLimits {
+            failures: 0,
+            ..LIMITS
+        };
+        for _ in 0..1000 {
+            health.failed(now, never);
+        }
         assert_eq!(health.turn(now), Turn::Now);
     }
 

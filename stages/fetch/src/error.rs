@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn causes_are_found_inside_an_io_error() {
         let wrapped = io::Error::other(url::ParseError::EmptyHost);
-        assert!(causes(&wrapped).any(|cause| cause.is::<url::ParseError>()));
+        assert!(causes(&wrapped).any(<dyn Error>::is::<url::ParseError>));
     }
 
     #[test]

@@ -118,7 +118,7 @@ fn normalise(path: &str) -> String {
         place += if escaped.is_some() { 3 } else { 1 };
         match escaped {
             Some(plain) if plain.is_ascii_alphanumeric() || b"-._~".contains(&plain) => {
-                normal.push(char::from(plain))
+                normal.push(char::from(plain));
             }
             Some(other) => normal.push_str(&format!("%{other:02X}")),
             None if byte.is_ascii_graphic() => normal.push(char::from(byte)),

@@ -1,4 +1,5 @@
 //! How requests travel: TLS, HTTP/2, a proxy, headers.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The site as a client on a plain socket sees it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     io::{Read, Write},

@@ -1,5 +1,6 @@
 //! What the black-box tests share.
 #![allow(dead_code, reason = "every test binary uses its own part")]
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 
