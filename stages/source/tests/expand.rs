@@ -1,4 +1,5 @@
 //! From paths, directories and globs to files, on a disk and over HTTP.
+#![allow(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! CSV, TSV and JSONL, plain and compressed.
+#![allow(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
 mod support;
 
@@ -9,7 +10,7 @@ use arrow_schema::DataType;
 use img2tokens_source::{Filter, InputFormat, Source, SourceConfig, SourceError};
 use proptest::prelude::*;
 use serde_json::json;
-use support::{block_on, config, file, lines, read};
+use support::{block_on, config, file, keeping, lines, read};
 
 const CODINGS: [&str; 3] = ["", ".gz", ".zst"];
 
@@ -28,13 +29,6 @@ fn compress(bytes: &[u8], coding: &str) -> Vec<u8> {
         }
         ".zst" => zstd::encode_all(bytes, 1).expect("compresses"),
         _ => bytes.to_vec(),
-    }
-}
-
-fn keeping(columns: &[&str], config: SourceConfig) -> SourceConfig {
-    SourceConfig {
-        keep_columns: columns.iter().map(|column| (*column).to_owned()).collect(),
-        ..config
     }
 }
 

@@ -1,4 +1,5 @@
 //! WebDataset tars, as img2dataset writes them and as nobody should.
+#![allow(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
 mod support;
 

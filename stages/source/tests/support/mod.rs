@@ -4,7 +4,7 @@
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use futures::TryStreamExt;
 use img2tokens_schemas::{Outcome, PictureSource, Row};
 use img2tokens_source::{Input, RowBatch, Source, SourceConfig, SourceError, Survey};
@@ -55,6 +55,23 @@ pub fn config(unit_rows: u64, batch_rows: usize) -> SourceConfig {
         unit_rows: NonZeroU64::new(unit_rows).expect("not zero"),
         batch_rows: NonZeroUsize::new(batch_rows).expect("not zero"),
         ..SourceConfig::default()
+    }
+}
+
+/// A column of `rows` strings: the prefix and the row.
+pub fn strings(prefix: &str, rows: usize) -> ArrayRef {
+    Arc::new(
+        (0..rows)
+            .map(|row| Some(format!("{prefix}{row}")))
+            .collect::<StringArray>(),
+    )
+}
+
+/// The config with kept columns.
+pub fn keeping(columns: &[&str], config: SourceConfig) -> SourceConfig {
+    SourceConfig {
+        keep_columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+        ..config
     }
 }
 
@@ -158,8 +175,7 @@ pub fn line(row: &Result<Row, Outcome>) -> String {
             let failure = outcome
                 .result
                 .as_ref()
-                .err()
-                .expect("a row that was not read has failed");
+                .expect_err("a row that was not read has failed");
             format!("{} {} {}", outcome.key, failure.reason, failure.detail)
         }
     }
