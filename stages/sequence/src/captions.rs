@@ -115,7 +115,7 @@ impl CaptionChoice {
             left < 0.0
         });
         // The sum's rounding may leave a draw just past the last.
-        Some(drawn.or_else(|| candidates().last()).unwrap_or(first))
+        Some(drawn.or_else(|| candidates().next_back()).unwrap_or(first))
     }
 }
 

@@ -1,5 +1,7 @@
 //! A `tokenizer.model` that someone tampered with is refused or works, and never crashes.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
 use std::path::PathBuf;
 
 use img2tokens_text::{TextConfig, TextSetupError, TextStage};

@@ -1,6 +1,8 @@
 //! Ids, texts and special tokens as the sentencepiece and tokenizers libraries give them, and clean-up as Python's own
 //! modules do it: `fixtures/expected.json`, made by `tests/python/text/make_fixtures.py`.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
 use std::path::PathBuf;
 
 use img2tokens_text::{Cleanup, TextConfig, TextStage};

@@ -1,5 +1,7 @@
 //! What a caption comes to, and what is refused.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
 use std::path::{Path, PathBuf};
 
 use img2tokens_schemas::{Failure, FailureReason};
