@@ -18,7 +18,7 @@ const BYTES_PER_PIXEL: u64 = 3 * 6 + 3;
 const MAX_TURNS: usize = 16;
 
 pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Raster, ImageError> {
-    let file = AvifParser::from_bytes(bytes).map_err(refused)?;
+    let file = AvifParser::from_bytes(whole_boxes(bytes)).map_err(refused)?;
     if let Some(grid) = file.grid_config() {
         return decode_grid(&file, grid, limits);
     }
@@ -30,6 +30,24 @@ pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Raster, ImageError>
         return decode_frame(&frame.data, file.color_info(), limits);
     }
     decode_frame(&file.primary_data().map_err(refused)?, file.color_info(), limits)
+}
+
+/// The file up to the last box that is whole: what a server appends to it is no reason to refuse it.
+fn whole_boxes(bytes: &[u8]) -> &[u8] {
+    let mut end = 0;
+    while let Some(head) = bytes.get(end..) {
+        let length = match head.first_chunk().map(|length| u32::from_be_bytes(*length)) {
+            // To the end of the file, or a length of 64 bits: the parser's to judge.
+            Some(0 | 1) => return bytes,
+            Some(length) => length as usize,
+            None => break,
+        };
+        match end.checked_add(length) {
+            Some(next) if next <= bytes.len() => end = next,
+            _ => break,
+        }
+    }
+    bytes.get(..end).unwrap_or_default()
 }
 
 fn decode_frame(data: &[u8], color: Option<&ColorInformation>, limits: Limits) -> Result<Raster, ImageError> {

@@ -8,16 +8,15 @@ use img2tokens_schemas::ImageFormat;
 use super::Raster;
 use super::color::Palette;
 use crate::ImageError;
-use crate::limits::{Limits, MAX_DECODE_BYTES};
+use crate::limits::Limits;
 
 /// The canvas is as large as the screen or the frame, whichever reaches farther. Where the frame leaves it bare it has
 /// the frame's transparent index, or index 0: the background colour of the file is not used, as in Pillow.
 pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Raster, ImageError> {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
-    if let Some(budget) = std::num::NonZeroU64::new(MAX_DECODE_BYTES) {
-        options.set_memory_limit(MemoryLimit::Bytes(budget));
-    }
+    // The buffers are allocated here, after the limits were asked; what else the decoder keeps the file's length bounds.
+    options.set_memory_limit(MemoryLimit::Unlimited);
     let mut decoder = options.read_info(Cursor::new(bytes)).map_err(corrupt)?;
     let screen = (u32::from(decoder.width()), u32::from(decoder.height()));
     let frame = decoder

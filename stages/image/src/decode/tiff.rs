@@ -1,5 +1,6 @@
 //! TIFF and BigTIFF: the first page.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use img2tokens_schemas::ImageFormat;
@@ -7,10 +8,10 @@ use tiff::decoder::{BufferLayoutPreference, Decoder, DecodingResult};
 use tiff::tags::{ExtraSamples, SampleFormat, Tag};
 use tiff::{ColorType, TiffError};
 
-use super::Raster;
 use super::color::Palette;
 use super::tiff_orientation::upright;
-use super::tiff_samples::{Kind, Samples};
+use super::tiff_samples::{Form, Kind, Samples};
+use super::{Raster, tiff_patch};
 use crate::ImageError;
 use crate::limits::{Limits, MAX_DECODE_BYTES};
 
@@ -19,17 +20,29 @@ type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
 /// Tag 266's value for bytes whose least significant bit comes first.
 const LEAST_SIGNIFICANT_FIRST: u16 = 2;
 
+/// Tag 262's value for indices into a colour map, and for grey.
+const PALETTE: u16 = 3;
+const BLACK_IS_ZERO: u16 = 1;
+
 pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Raster, ImageError> {
     let mut reader = open(bytes)?;
     let mut tag = |tag| reader.find_tag_unsigned::<u16>(tag).ok().flatten();
-    let (orientation, fill_order) = (tag(Tag::Orientation), tag(Tag::FillOrder));
-    let raster = if fill_order == Some(LEAST_SIGNIFICANT_FIRST) {
-        let mirrored = with_bits_mirrored(bytes, &mut reader)?;
-        decode_page(open(&mirrored)?, limits)?
-    } else {
-        decode_page(reader, limits)?
-    };
-    Ok(upright(raster, orientation.unwrap_or(1)))
+    let orientation = tag(Tag::Orientation).unwrap_or(1);
+    let mirrored = tag(Tag::FillOrder) == Some(LEAST_SIGNIFICANT_FIRST);
+    let indexed = tag(Tag::PhotometricInterpretation) == Some(PALETTE);
+
+    // The decoder knows neither of these two: it is given a copy of the file that is without.
+    let mut file = Cow::Borrowed(bytes);
+    if mirrored {
+        mirror_bits(file.to_mut(), &mut reader)?;
+    }
+    let palette = indexed.then(|| color_map(&mut reader)).transpose()?;
+    if indexed {
+        let tag = Tag::PhotometricInterpretation.to_u16();
+        tiff_patch::set_short(file.to_mut(), tag, BLACK_IS_ZERO)
+            .ok_or_else(|| corrupt("a directory cut short"))?;
+    }
+    Ok(upright(decode_page(open(&file)?, palette, limits)?, orientation))
 }
 
 fn open(bytes: &[u8]) -> Result<Reader<'_>, ImageError> {
@@ -41,22 +54,25 @@ fn open(bytes: &[u8]) -> Result<Reader<'_>, ImageError> {
         .with_limits(budget))
 }
 
-/// The file with the bits of its strips in the usual order, which is the only one that the decoder knows.
-fn with_bits_mirrored(bytes: &[u8], reader: &mut Reader<'_>) -> Result<Vec<u8>, ImageError> {
-    let mut mirrored = bytes.to_vec();
+/// Puts the bits of the strips' bytes in the usual order.
+fn mirror_bits(file: &mut [u8], reader: &mut Reader<'_>) -> Result<(), ImageError> {
     let offsets = reader.get_tag_u64_vec(Tag::StripOffsets).map_err(refused)?;
     let lengths = reader.get_tag_u64_vec(Tag::StripByteCounts).map_err(refused)?;
     for (offset, length) in offsets.iter().zip(&lengths) {
         let (start, end) = (*offset as usize, offset.saturating_add(*length) as usize);
-        let strip = mirrored
+        let strip = file
             .get_mut(start..end)
             .ok_or_else(|| corrupt("a strip outside the file"))?;
         strip.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
     }
-    Ok(mirrored)
+    Ok(())
 }
 
-fn decode_page(mut decoder: Reader<'_>, limits: Limits) -> Result<Raster, ImageError> {
+fn decode_page(
+    mut decoder: Reader<'_>,
+    palette: Option<Palette>,
+    limits: Limits,
+) -> Result<Raster, ImageError> {
     let (width, height) = decoder.dimensions().map_err(refused)?;
     limits.admit(width, height, 3)?;
     let color = decoder.colortype().map_err(refused)?;
@@ -64,11 +80,16 @@ fn decode_page(mut decoder: Reader<'_>, limits: Limits) -> Result<Raster, ImageE
     let sample_bytes = u64::from(color.bit_depth().div_ceil(8)) * u64::from(color.num_samples());
     limits.admit(width, height, 3 + 2 * sample_bytes)?;
 
-    let samples = describe(&mut decoder, color, width)?;
+    let layout = decoder.image_buffer_layout().map_err(refused)?;
+    let samples = Samples {
+        kind: kind(&mut decoder, color, palette)?,
+        form: form(color.bit_depth(), layout.sample_format)?,
+        per_pixel: usize::from(color.num_samples()),
+        width: width as usize,
+    };
     let mut data = DecodingResult::U8(Vec::new());
     let layout = decoder.read_image_to_buffer(&mut data).map_err(refused)?;
-    let data = data.as_buffer(0);
-    let rgb = to_rgb(&samples, data.as_bytes(), &layout, height)?;
+    let rgb = to_rgb(&samples, data.as_buffer(0).as_bytes(), &layout, height)?;
     if rgb.len() as u64 != u64::from(width) * u64::from(height) * 3 {
         return Err(corrupt("another number of samples than the tags state"));
     }
@@ -76,28 +97,37 @@ fn decode_page(mut decoder: Reader<'_>, limits: Limits) -> Result<Raster, ImageE
 }
 
 /// What the samples of a pixel are, from the colour type and the tags beside it.
-fn describe(decoder: &mut Reader<'_>, color: ColorType, width: u32) -> Result<Samples, ImageError> {
-    let kind = match color {
-        ColorType::Gray(_) | ColorType::GrayA(_) => Kind::Gray,
-        ColorType::RGB(_) => Kind::Rgb,
-        ColorType::RGBA(_) if associated_alpha(decoder) => Kind::PremultipliedRgb,
-        ColorType::RGBA(_) => Kind::Rgb,
-        ColorType::CMYK(8) | ColorType::CMYKA(8) => Kind::Cmyk,
-        ColorType::YCbCr(8) => Kind::YCbCr,
-        ColorType::Palette(_) => Kind::Indexed(Box::new(color_map(decoder)?)),
+fn kind(decoder: &mut Reader<'_>, color: ColorType, palette: Option<Palette>) -> Result<Kind, ImageError> {
+    Ok(match (color, palette) {
+        (ColorType::Gray(1..=8), Some(palette)) => Kind::Indexed(Box::new(palette)),
+        (ColorType::Gray(_) | ColorType::GrayA(_), None) => Kind::Gray,
         // Grey with samples beside it that are no colour.
-        ColorType::Multiband { num_samples: 2.., .. } => Kind::Gray,
-        other => {
+        (ColorType::Multiband { num_samples: 2.., .. }, None) => Kind::Gray,
+        (ColorType::RGBA(_), None) if associated_alpha(decoder) => Kind::PremultipliedRgb,
+        (ColorType::RGB(_) | ColorType::RGBA(_), None) => Kind::Rgb,
+        (ColorType::CMYK(8) | ColorType::CMYKA(8), None) => Kind::Cmyk,
+        (ColorType::YCbCr(8), None) => Kind::YCbCr,
+        (other, _) => {
             return Err(ImageError::Unsupported {
                 what: format!("TIFF of {other:?}"),
             });
         }
-    };
-    Ok(Samples {
-        kind,
-        bits: color.bit_depth(),
-        per_pixel: usize::from(color.num_samples()),
-        width: width as usize,
+    })
+}
+
+fn form(bits: u8, format: SampleFormat) -> Result<Form, ImageError> {
+    Ok(match (bits, format) {
+        // Signed bytes are read as if they had no sign, as Pillow reads them.
+        (8, SampleFormat::Int) => Form::Packed(8),
+        (1 | 2 | 4 | 8, SampleFormat::Uint) => Form::Packed(bits),
+        (16, SampleFormat::Uint) => Form::Words,
+        (32, SampleFormat::Int) => Form::Integers,
+        (32, SampleFormat::IEEEFP) => Form::Floats,
+        _ => {
+            return Err(ImageError::Unsupported {
+                what: format!("TIFF of {bits} bits a sample as {format:?}"),
+            });
+        }
     })
 }
 
@@ -127,26 +157,15 @@ fn to_rgb(
     height: u32,
 ) -> Result<Vec<u8>, ImageError> {
     let stride = layout.row_stride.map_or(0, usize::from).max(1);
-    let mut rgb = Vec::with_capacity(samples.width * height as usize * 3);
-    // Signed bytes are read as if they had no sign, as Pillow reads them.
-    let whole = matches!(layout.sample_format, SampleFormat::Uint) || samples.bits == 8;
-    let append: fn(&Samples, &[&[u8]], &mut Vec<u8>) = match (samples.bits, whole) {
-        (1 | 2 | 4 | 8, true) => Samples::append_packed,
-        (16, true) => Samples::append_words,
-        (bits, _) => {
-            let what = format!("TIFF of {bits} bits a sample as {:?}", layout.sample_format);
-            return Err(ImageError::Unsupported { what });
-        }
-    };
     let plane = layout.plane_stride.map_or(data.len(), usize::from).max(1);
     let planes: Vec<&[u8]> = data.chunks_exact(plane).take(layout.planes.max(1)).collect();
+    let mut rgb = Vec::with_capacity(samples.width * height as usize * 3);
     for row in 0..height as usize {
-        let rows: Option<Vec<&[u8]>> = planes
+        let rows = planes
             .iter()
-            .map(|plane| plane.get(row * stride..(row + 1) * stride))
-            .collect();
-        append(
-            samples,
+            .map(|plane| plane.get(row * stride..(row + 1) * stride));
+        let rows: Option<Vec<&[u8]>> = rows.collect();
+        samples.append_row(
             &rows.ok_or_else(|| corrupt("a plane ends before its last row"))?,
             &mut rgb,
         );

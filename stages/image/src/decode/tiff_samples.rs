@@ -18,50 +18,60 @@ pub(crate) enum Kind {
     YCbCr,
 }
 
+/// How a sample is stored, in the machine's byte order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Of 1, 2, 4 or 8 bits, packed from the most significant bit.
+    Packed(u8),
+    /// Of 16 bits without a sign.
+    Words,
+    /// Of 32 bits with a sign.
+    Integers,
+    /// IEEE 754 of 32 bits.
+    Floats,
+}
+
 /// The samples of a row.
 pub(crate) struct Samples {
     pub(crate) kind: Kind,
-    pub(crate) bits: u8,
+    pub(crate) form: Form,
     pub(crate) per_pixel: usize,
     pub(crate) width: usize,
 }
 
 impl Samples {
-    /// Appends a row of samples of at most 8 bits, packed, in one plane or in a plane a sample.
-    pub(crate) fn append_packed(&self, planes: &[&[u8]], rgb: &mut Vec<u8>) {
+    /// Appends a row that comes in one plane, or in a plane a sample.
+    pub(crate) fn append_row(&self, planes: &[&[u8]], rgb: &mut Vec<u8>) {
         let count = self.width * self.per_pixel / planes.len().max(1);
-        let planes: Vec<Vec<u8>> = planes
-            .iter()
-            .map(|row| match (&self.kind, self.bits) {
-                (_, 8) => row.iter().copied().take(count).collect(),
-                (Kind::Indexed(_), bits) => unpack(row, bits, count).collect(),
-                (_, bits) => unpack(row, bits, count)
-                    .map(|value| spread(value, bits))
-                    .collect(),
-            })
-            .collect();
+        let planes: Vec<Vec<u8>> = planes.iter().map(|row| self.to_bytes(row, count)).collect();
         self.append(&planes, rgb);
     }
 
-    /// Appends a row of 16-bit samples of the machine's byte order. Grey is clipped, colour keeps its high byte.
-    pub(crate) fn append_words(&self, planes: &[&[u8]], rgb: &mut Vec<u8>) {
-        let gray = matches!(self.kind, Kind::Gray);
-        let narrow = |word: u16| {
-            if gray {
-                clip_gray_16(word)
-            } else {
-                (word >> 8) as u8
-            }
-        };
-        let words = |row: &&[u8]| {
+    /// Samples as bytes. Grey of more than 8 bits is clipped, colour of 16 bits keeps its high byte, as in Pillow.
+    fn to_bytes(&self, row: &[u8], count: usize) -> Vec<u8> {
+        let words = || {
             row.as_chunks()
                 .0
                 .iter()
-                .map(|pair| narrow(u16::from_ne_bytes(*pair)))
-                .collect()
+                .copied()
+                .map(u16::from_ne_bytes)
+                .take(count)
         };
-        let planes: Vec<Vec<u8>> = planes.iter().map(words).collect();
-        self.append(&planes, rgb);
+        let quads = || row.as_chunks().0.iter().copied().take(count);
+        match (self.form, &self.kind) {
+            (Form::Packed(8), _) => row.iter().copied().take(count).collect(),
+            (Form::Packed(bits), Kind::Indexed(_)) => unpack(row, bits, count).collect(),
+            (Form::Packed(bits), _) => unpack(row, bits, count)
+                .map(|value| spread(value, bits))
+                .collect(),
+            (Form::Words, Kind::Gray) => words().map(clip_gray_16).collect(),
+            (Form::Words, _) => words().map(|word| (word >> 8) as u8).collect(),
+            (Form::Integers, _) => quads()
+                .map(|quad| i32::from_ne_bytes(quad).clamp(0, 255) as u8)
+                .collect(),
+            // The cast clips and drops the fraction.
+            (Form::Floats, _) => quads().map(|quad| f32::from_ne_bytes(quad) as u8).collect(),
+        }
     }
 
     fn append(&self, planes: &[Vec<u8>], rgb: &mut Vec<u8>) {

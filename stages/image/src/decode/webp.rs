@@ -10,6 +10,14 @@ use crate::ImageError;
 use crate::limits::{Limits, MAX_DECODE_BYTES};
 
 pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Raster, ImageError> {
+    // The decoder makes do with a last chunk cut short; libwebp does not.
+    let stated = bytes
+        .get(4..)
+        .and_then(<[u8]>::first_chunk)
+        .map_or(0, |length| u32::from_le_bytes(*length));
+    if u64::from(stated) + 8 > bytes.len() as u64 {
+        return Err(corrupt("the file is shorter than it states"));
+    }
     let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(corrupt)?;
     decoder.set_memory_limit(MAX_DECODE_BYTES as usize);
     let (width, height) = decoder.dimensions();

@@ -5,9 +5,6 @@ use std::borrow::Cow;
 use super::kernel::kernels;
 use super::{RGB, Task, round};
 
-/// Values of a row that the column filter takes at once: a length the compiler can spread over vector registers.
-const BLOCK: usize = 32;
-
 pub(super) fn resize(task: Task<'_>) -> Vec<u8> {
     let Task {
         rgb,
@@ -50,26 +47,18 @@ fn filter_rows(rgb: &[u8], columns: usize, side: usize) -> Vec<u8> {
 #[inline(always)]
 pub(super) fn filter_columns(narrow: &[u8], stride: usize, rows: usize, side: usize) -> Vec<u8> {
     let mut square = vec![0; stride * side];
+    let mut sums = vec![0; stride];
     for (kernel, target) in kernels(rows, side).iter().zip(square.chunks_exact_mut(stride)) {
+        // Loops over whole rows: the form in which compilers spread code over vector registers most surely.
+        sums.fill(0);
         let rows = narrow.get(kernel.first * stride..).unwrap_or_default();
-        let (blocks, rest) = target.as_chunks_mut::<BLOCK>();
-        for (place, block) in blocks.iter_mut().enumerate() {
-            let mut sums = [0; BLOCK];
-            for (row, weight) in rows.chunks_exact(stride).zip(&kernel.weights) {
-                if let Some(values) = row.get(place * BLOCK..).and_then(<[u8]>::first_chunk::<BLOCK>) {
-                    for lane in 0..BLOCK {
-                        sums[lane] += i32::from(values[lane]) * weight;
-                    }
-                }
+        for (row, weight) in rows.chunks_exact(stride).zip(&kernel.weights) {
+            for (sum, value) in sums.iter_mut().zip(row) {
+                *sum += i32::from(*value) * weight;
             }
-            *block = sums.map(round);
         }
-        let done = stride - rest.len();
-        for (column, value) in rest.iter_mut().enumerate() {
-            let taps = rows.chunks_exact(stride).zip(&kernel.weights);
-            let weighted =
-                taps.filter_map(|(row, weight)| Some(i32::from(*row.get(done + column)?) * weight));
-            *value = round(weighted.sum());
+        for (value, sum) in target.iter_mut().zip(&sums) {
+            *value = round(*sum);
         }
     }
     square
