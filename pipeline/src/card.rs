@@ -8,14 +8,14 @@ use img2tokens_shard::{Destination, ShardError, committed, read_stats};
 use crate::plan::Plan;
 use crate::summary::Totals;
 
-/// Writes the card if every unit of the plan is committed.
+/// Writes the card if every unit of the plan is committed; returns whether that is so.
 ///
 /// # Errors
 /// If the stats cannot be read or the card not written.
-pub async fn write_if_complete(destination: &Destination, plan: &Plan) -> Result<(), ShardError> {
+pub async fn write_if_complete(destination: &Destination, plan: &Plan) -> Result<bool, ShardError> {
     let units = committed(destination).await?;
     if (units.len() as u64) < plan.units {
-        return Ok(());
+        return Ok(false);
     }
     let mut totals = Totals::default();
     for unit in units {
@@ -25,7 +25,8 @@ pub async fn write_if_complete(destination: &Destination, plan: &Plan) -> Result
     }
     destination
         .put_atomic("README.md", Bytes::from(card(plan, &totals)))
-        .await
+        .await?;
+    Ok(true)
 }
 
 fn card(plan: &Plan, totals: &Totals) -> String {

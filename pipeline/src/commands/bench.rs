@@ -11,7 +11,7 @@ use super::files::read_image;
 use crate::cli::{BenchImageArgs, BenchVisionArgs};
 use crate::exit::{Exit, Failed};
 use crate::model;
-use crate::samples::SampleSet;
+use crate::samples::{Draws, SampleSet};
 
 /// Random pixels, other ones for every batch, through the model.
 pub(super) fn vision(args: &BenchVisionArgs) -> Result<Exit, Failed> {
@@ -19,7 +19,7 @@ pub(super) fn vision(args: &BenchVisionArgs) -> Result<Exit, Failed> {
     let checkpoint = model::open(&vision).map_err(Failed::usage)?;
     let mut tokenizer = model::load(&vision, &checkpoint).map_err(Failed::usage)?;
     let size = u32::try_from(checkpoint.config().image_size).map_err(Failed::usage)?;
-    let mut noise = Noise(1);
+    let mut noise = Draws::new(1);
     let mut tokens = 0;
     let mut measure = |counted: bool| -> anyhow::Result<f64> {
         let batch = random_batch(size, vision.batch_size, &mut noise)?;
@@ -53,11 +53,11 @@ pub(super) fn vision(args: &BenchVisionArgs) -> Result<Exit, Failed> {
     Ok(Exit::Done)
 }
 
-fn random_batch(size: u32, pictures: usize, noise: &mut Noise) -> anyhow::Result<PixelBatch> {
+fn random_batch(size: u32, pictures: usize, noise: &mut Draws) -> anyhow::Result<PixelBatch> {
     let bytes = size as usize * size as usize * 3;
     let pictures: Result<Vec<Picture>, _> = (0..pictures)
         .map(|number| {
-            let rgb = (0..bytes).map(|_| noise.next_byte()).collect();
+            let rgb = (0..bytes).map(|_| noise.bits() as u8).collect();
             Pixels::new(size, rgb).map(|pixels| Picture {
                 key: number.to_string(),
                 pixels,
@@ -65,17 +65,6 @@ fn random_batch(size: u32, pictures: usize, noise: &mut Noise) -> anyhow::Result
         })
         .collect();
     Ok(PixelBatch::new(pictures?)?)
-}
-
-/// SplitMix64: enough for pixels that no cache has seen.
-struct Noise(u64);
-
-impl Noise {
-    fn next_byte(&mut self) -> u8 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        (mixed >> 56) as u8
-    }
 }
 
 /// Files, or the embedded sample set, through the image stage on one thread.

@@ -1,7 +1,9 @@
 //! `img2tokens run`: all units that are not committed yet.
 
+use std::time::Duration;
+
 use img2tokens_engine::CancellationToken;
-use img2tokens_shard::committed;
+use img2tokens_shard::{Destination, committed, sweep};
 
 use crate::cli::RunArgs;
 use crate::config;
@@ -11,6 +13,16 @@ use crate::progress::Progress;
 use crate::run::{Meters, PlannedUnit};
 use crate::summary::Summary;
 use crate::{card, stop};
+
+/// Staged files that nobody has written to for this long are those of a dead attempt. Where the whole plan is done and
+/// the files are local, locks tell the living from the dead, and the age only covers the moment between a file's making
+/// and its lock.
+fn dead_after(destination: &Destination, complete: bool) -> Duration {
+    match destination {
+        Destination::Local(_) if complete => Duration::from_millis(10),
+        _ => Duration::from_secs(24 * 3600),
+    }
+}
 
 /// Prepares the job, runs what is left of it, sums up.
 pub(super) async fn run(args: RunArgs) -> Result<Exit, Failed> {
@@ -48,7 +60,10 @@ pub(super) async fn run_units(job: Job, wanted: Vec<PlannedUnit>) -> Result<Exit
         eprintln!("img2tokens: stopped before the end; run the same command again to go on");
         return Ok(Exit::Retry);
     }
-    card::write_if_complete(&destination, &plan)
+    let complete = card::write_if_complete(&destination, &plan)
+        .await
+        .map_err(Failed::run)?;
+    sweep(&destination, dead_after(&destination, complete))
         .await
         .map_err(Failed::run)?;
     Ok(Exit::Done)

@@ -218,7 +218,7 @@ section! {
         /// zstd, snappy or none.
         compression: Compression = Compression::Zstd,
         /// Rows in a Parquet row group.
-        row_group_rows: usize = 1_000,
+        row_group_rows: usize = 8_192,
         /// none, or merged_f16.
         features: Features = Features::None,
     }

@@ -23,7 +23,7 @@ pub async fn make(source: &Source, inputs: &[Arc<Input>], identity: Identity) ->
         }
         surveys.push((input.name.clone(), survey));
     }
-    unify_kept(&mut surveys)?;
+    unify_kept(surveys.iter_mut().map(|(name, survey)| (name.as_str(), survey)))?;
     let extents = || surveys.iter().flat_map(|(_, survey)| &survey.extents);
     Ok(Plan {
         program: crate::VERSION.to_owned(),

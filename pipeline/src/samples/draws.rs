@@ -15,19 +15,19 @@ pub(super) const fn unit(bits: u64) -> f32 {
 
 /// One stream, read from its start.
 #[derive(Debug, Clone)]
-pub(super) struct Draws {
+pub(crate) struct Draws {
     key: u64,
     counter: u64,
 }
 
 impl Draws {
     /// The stream `key`.
-    pub(super) const fn new(key: u64) -> Self {
+    pub(crate) const fn new(key: u64) -> Self {
         Self { key, counter: 0 }
     }
 
     /// The next 64 bits.
-    pub(super) const fn bits(&mut self) -> u64 {
+    pub(crate) const fn bits(&mut self) -> u64 {
         let bits = draw(self.key, self.counter);
         self.counter += 1;
         bits

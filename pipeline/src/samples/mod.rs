@@ -24,6 +24,7 @@ mod set;
 mod shapes;
 mod texture;
 
+pub(crate) use draws::Draws;
 pub use encoding::Encoding;
 pub use pairs::PairsError;
 pub use sample::{Mishap, Sample};
