@@ -17,7 +17,9 @@ mod selection;
 mod settings;
 mod tokenizer;
 
-pub use checkpoint::{Checkpoint, CheckpointError, ModelSource, Tensor, TensorDtype, UnknownBuiltin};
+pub use checkpoint::{
+    Checkpoint, CheckpointError, ModelSource, SaveError, Tensor, TensorDtype, UnknownBuiltin,
+};
 pub use config::{ConfigError, ModelConfig};
 pub use error::VisionError;
 pub use selection::Selection;

@@ -6,7 +6,7 @@ mod support;
 
 use std::path::Path;
 
-use img2tokens_vision::{Checkpoint, CheckpointError, ModelConfig, ModelSource, TensorDtype};
+use img2tokens_vision::{Checkpoint, CheckpointError, ModelConfig, ModelSource, SaveError, TensorDtype};
 use support::{Quirks, safetensors, split, tiny, torch, weights, write_lavit, write_safetensors};
 
 fn open(path: &Path, config: Option<ModelConfig>) -> Result<Checkpoint, CheckpointError> {
@@ -105,4 +105,70 @@ fn a_given_config_goes_before_that_of_the_directory() {
         open(directory.path(), Some(other.clone())).unwrap().config(),
         &other
     );
+}
+
+#[test]
+fn a_saved_checkpoint_holds_the_same_numbers_in_the_same_types_under_the_same_digest() {
+    for dtype in TensorDtype::ALL {
+        let published = tempfile::tempdir().unwrap();
+        let files = split(weights(&tiny())).map(|weights| torch(&weights, dtype, Quirks::default()));
+        write_lavit(published.path(), [&files[0], &files[1]]);
+        let source = open(published.path(), Some(tiny())).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let saved = folder.path().join("saved");
+        source.save(&saved).unwrap();
+        let converted = open(&saved, None).unwrap();
+        expect_all(&converted, dtype);
+        assert_eq!(converted.digest().unwrap(), source.digest().unwrap());
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "nothing but the checkpoint is left"
+        );
+    }
+}
+
+#[test]
+fn tensors_of_mixed_types_are_saved_aligned_to_their_size() {
+    let published = tempfile::tempdir().unwrap();
+    let [encoder, tokenizer] = split(weights(&tiny()));
+    write_lavit(
+        published.path(),
+        [
+            &torch(&encoder, TensorDtype::F16, Quirks::default()),
+            &torch(&tokenizer, TensorDtype::F64, Quirks::default()),
+        ],
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("saved");
+    let source = open(published.path(), Some(tiny())).unwrap();
+    source.save(&saved).unwrap();
+    let converted = open(&saved, None).unwrap();
+    assert_eq!(converted.digest().unwrap(), source.digest().unwrap());
+    // A map starts at a page, so what is aligned in it is aligned in the file.
+    for (key, shape) in tiny().tensors() {
+        let tensor = converted.tensor(&key, &shape).unwrap();
+        assert_eq!(tensor.bytes().as_ptr().addr() % tensor.dtype().size(), 0, "{key}");
+    }
+}
+
+#[test]
+fn a_checkpoint_is_saved_over_nothing() {
+    let nano = Checkpoint::open(&ModelSource::Nano).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let taken = folder.path().join("taken");
+    std::fs::write(&taken, "mine").unwrap();
+    for path in [taken.as_path(), folder.path()] {
+        assert!(matches!(nano.save(path), Err(SaveError::Exists { .. })));
+    }
+    assert!(matches!(
+        nano.save(&folder.path().join("no/..")),
+        Err(SaveError::NoName { .. })
+    ));
+    assert!(matches!(
+        nano.save(&taken.join("inside")),
+        Err(SaveError::Write { .. })
+    ));
+    assert_eq!(std::fs::read(&taken).unwrap(), b"mine");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }

@@ -36,6 +36,14 @@ pub enum CheckpointError {
         /// Where and why.
         source: serde_json::Error,
     },
+    /// A config is given for a model that is generated.
+    #[error("{}: the shapes of {model} are fixed, it takes no other config", path.display())]
+    FixedConfig {
+        /// The file of the config.
+        path: PathBuf,
+        /// The model.
+        model: String,
+    },
     /// The config's numbers are no model.
     #[error("the config of {}", path.display())]
     Config {

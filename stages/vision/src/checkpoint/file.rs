@@ -33,6 +33,13 @@ pub(super) enum Bytes {
     Generated(Vec<u8>),
 }
 
+impl Bytes {
+    /// Whether they lie in a file.
+    pub(super) const fn is_mapped(&self) -> bool {
+        matches!(self, Self::Mapped(_))
+    }
+}
+
 impl std::ops::Deref for Bytes {
     type Target = [u8];
 

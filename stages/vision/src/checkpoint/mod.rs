@@ -9,12 +9,14 @@ mod file;
 mod nano;
 mod open;
 mod safetensors;
+mod save;
 mod source;
 mod tensor;
 mod torch;
 
 pub use error::CheckpointError;
 pub use open::Checkpoint;
+pub use save::SaveError;
 pub use source::{ModelSource, UnknownBuiltin};
 pub use tensor::{Tensor, TensorDtype};
 pub use torch::{ArchiveError, PickleError};

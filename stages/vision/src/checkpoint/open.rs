@@ -1,13 +1,14 @@
 //! A checkpoint: its config, and every tensor of the model behind one name each.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::file::WeightFile;
 use super::{CheckpointError, ModelSource, Tensor, nano, safetensors, torch};
 use crate::ModelConfig;
 
-const CONFIG: &str = "config.json";
-const SAFETENSORS: &str = "model.safetensors";
+pub(super) const CONFIG: &str = "config.json";
+pub(super) const SAFETENSORS: &str = "model.safetensors";
 const LAVIT_ENCODER: &str = "visual_tokenizer/eva_vitg_psz14.bin";
 const LAVIT_TOKENIZER: &str = "visual_tokenizer/tokenizer_encoder.bin";
 
@@ -64,7 +65,10 @@ impl Checkpoint {
     fn open_directory(path: &Path, given: Option<&ModelConfig>) -> Result<Self, CheckpointError> {
         let config = match given {
             Some(config) => Some(config.clone()),
-            None => read_config(&path.join(CONFIG))?,
+            None => match read_config(&path.join(CONFIG)) {
+                Err(CheckpointError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => None,
+                read => Some(read?),
+            },
         };
         let (weights, encoder) = (path.join(SAFETENSORS), path.join(LAVIT_ENCODER));
         let (config, files) = if weights.exists() {
@@ -96,6 +100,20 @@ impl Checkpoint {
         &self.config
     }
 
+    /// The files of weights; none of a model that is generated.
+    #[must_use]
+    pub fn files(&self) -> Vec<&Path> {
+        match &self.files {
+            Files::One(file) => file
+                .bytes
+                .is_mapped()
+                .then_some(&*file.path)
+                .into_iter()
+                .collect(),
+            Files::Lavit { encoder, tokenizer } => vec![&encoder.path, &tokenizer.path],
+        }
+    }
+
     /// The tensor of a key of [`ModelConfig::tensors`].
     ///
     /// # Errors
@@ -124,22 +142,14 @@ impl Checkpoint {
     }
 }
 
-/// The config in this file, or none if there is no such file.
-fn read_config(path: &Path) -> Result<Option<ModelConfig>, CheckpointError> {
-    let json = match std::fs::read(path) {
-        Ok(json) => json,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => {
-            return Err(CheckpointError::Read {
-                path: path.to_owned(),
-                source,
-            });
-        }
-    };
-    serde_json::from_slice(&json)
-        .map(Some)
-        .map_err(|source| CheckpointError::ConfigSyntax {
-            path: path.to_owned(),
-            source,
-        })
+/// The config in this file.
+pub(super) fn read_config(path: &Path) -> Result<ModelConfig, CheckpointError> {
+    let json = std::fs::read(path).map_err(|source| CheckpointError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    serde_json::from_slice(&json).map_err(|source| CheckpointError::ConfigSyntax {
+        path: path.to_owned(),
+        source,
+    })
 }

@@ -1,8 +1,10 @@
 //! What a user names when naming a model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::CheckpointError;
+use super::open::read_config;
 use crate::ModelConfig;
 
 const BUILTIN: &str = "builtin:";
@@ -27,6 +29,30 @@ pub enum ModelSource {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown model `builtin:{0}` (known: builtin:nano)")]
 pub struct UnknownBuiltin(pub String);
+
+impl ModelSource {
+    /// The same model with the shapes of this `config.json`, instead of those that its directory says or implies.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or its numbers are no model; or if the model is generated, whose shapes are fixed.
+    pub fn with_config_file(self, file: &Path) -> Result<Self, CheckpointError> {
+        let Self::Directory { path, .. } = self else {
+            return Err(CheckpointError::FixedConfig {
+                path: file.to_owned(),
+                model: self.to_string(),
+            });
+        };
+        let config = read_config(file)?;
+        config.validate().map_err(|source| CheckpointError::Config {
+            path: file.to_owned(),
+            source,
+        })?;
+        Ok(Self::Directory {
+            path,
+            config: Some(config),
+        })
+    }
+}
 
 impl FromStr for ModelSource {
     type Err = UnknownBuiltin;
