@@ -11,6 +11,10 @@ pub fn start(format: LogFormat) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_target(false);
+    // One line a panic: a decoder's is caught and becomes its picture's failure, and needs no backtrace.
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::warn!("{}", panic.to_string().replace('\n', " "))
+    }));
     match format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),

@@ -1,9 +1,10 @@
 //! What a person watches: a bar a stage on a terminal, a line now and then without one.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use tokio::task::JoinHandle;
 
 use crate::run::{Meters, PlannedUnit};
@@ -59,9 +60,14 @@ struct Bars {
 impl Bars {
     fn new(all: &MultiProgress, rows: Option<u64>, units: u64) -> Self {
         let style = |template: &str| {
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+            ProgressStyle::with_template(template)
+                .unwrap_or_else(|_| ProgressStyle::default_bar())
+                .with_key("rate", |state: &ProgressState, text: &mut dyn Write| {
+                    // A bar that cannot be drawn is no reason to stop a run.
+                    let _ = write!(text, "{:.1}/s", state.per_sec());
+                })
         };
-        let rows_style = style("{prefix:>9} {wide_bar} {human_pos}/{human_len} pairs {per_sec:>12} {msg}");
+        let rows_style = style("{prefix:>9} {wide_bar} {human_pos}/{human_len} pairs {rate:>10} {msg}");
         let units_style = style("{prefix:>9} {wide_bar} {human_pos}/{human_len} units  {elapsed} eta {eta}");
         let bar = |name: &'static str| {
             all.add(rows.map_or_else(ProgressBar::no_length, ProgressBar::new))

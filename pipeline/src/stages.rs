@@ -111,7 +111,7 @@ fn open_text(text: &Text) -> Result<TextStage, StageError> {
     let config = TextConfig {
         tokenizer: text.tokenizer.clone(),
         max_tokens: text.max_tokens,
-        ..TextConfig::default()
+        cleanup: text.cleanup,
     };
     TextStage::open(&config).map_err(|source| StageError::Text {
         tokenizer: text.tokenizer.clone(),
@@ -125,10 +125,17 @@ fn fetch_config(fetch: &Fetch) -> FetchConfig {
         timeout: Duration::from_secs_f64(fetch.timeout_s),
         retries: fetch.retries,
         max_bytes: fetch.max_bytes,
+        max_bytes_in_flight: fetch.max_bytes_in_flight,
+        max_redirects: fetch.max_redirects,
         user_agent: fetch.user_agent.clone(),
         respect_opt_out: fetch.respect_opt_out,
         allow_private_addresses: fetch.allow_private_addresses,
         ports: fetch.ports.clone(),
+        robots: fetch.robots,
+        deny_list: fetch.deny_list.clone(),
+        dns_servers: fetch.dns_servers.clone(),
+        proxy: fetch.proxy.clone(),
+        ca_file: fetch.ca_file.clone(),
         ..FetchConfig::default()
     }
 }

@@ -1,10 +1,14 @@
 //! The sections of the config and their defaults. Every key has a default but `input.paths` and `output.path`.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
+use img2tokens_fetch::RobotsPolicy;
 use img2tokens_image::Resize;
 use img2tokens_sequence::OrderPolicy;
 use img2tokens_source::{Filter, InputFormat};
+use img2tokens_text::Cleanup;
 use img2tokens_vision::{Dtype, Merger};
 use serde::{Deserialize, Serialize};
 
@@ -65,16 +69,30 @@ section! {
         retries: u32 = 2,
         /// The largest body accepted, in bytes.
         max_bytes: u64 = 20 * 1024 * 1024,
+        /// The most bytes of bodies held at one time, at least max_bytes.
+        max_bytes_in_flight: u64 = 1 << 30,
+        /// The most redirects followed.
+        max_redirects: u32 = 5,
         /// What servers see; say who you are and how to reach you.
         user_agent: String = concat!(
             "img2tokens/", env!("CARGO_PKG_VERSION"), " (corpus tokenization; set fetch.user_agent to a contact of yours)"
         ).to_owned(),
         /// Leave out pictures whose servers opt out of machine learning.
         respect_opt_out: bool = true,
+        /// robots.txt: ignore it, heed it and allow all where it cannot be read (fail_open), or nothing (fail_closed).
+        robots: RobotsPolicy = RobotsPolicy::Ignore,
+        /// A file of URLs, domains and digests (MD5, SHA-256) that are left out, one a line.
+        deny_list: Option<PathBuf> = None,
         /// Allow loopback and private addresses. Off: a public list of URLs must not reach into your network.
         allow_private_addresses: bool = false,
         /// The ports that may be asked; empty: any.
         ports: Vec<u16> = Vec::new(),
+        /// DNS servers (address:port); empty: the system's.
+        dns_servers: Vec<SocketAddr> = Vec::new(),
+        /// An HTTP proxy for all downloads; the environment's is not used.
+        proxy: Option<String> = None,
+        /// A PEM file of certificate authorities to trust beside the usual ones.
+        ca_file: Option<PathBuf> = None,
         /// Fail a pair whose picture has not the digest that the dataset states (columns md5, sha256).
         verify_hash: bool = false,
     }
@@ -195,6 +213,8 @@ section! {
         tokenizer: String = "builtin:bytes".to_owned(),
         /// The most ids of a caption; the rest is cut off.
         max_tokens: usize = 1024,
+        /// What is done to captions first: { html_entities, whitespace, nfc }, all off.
+        cleanup: Cleanup = Cleanup::default(),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::setup::FetchSetupError;
 
 /// How URLs are fetched. The defaults suit a crawl of the public web.
@@ -75,7 +77,8 @@ pub struct FetchConfig {
 }
 
 /// Whether robots.txt is heeded, and what counts when it cannot be read (5xx, no connection; RFC 9309, 2.3.1.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RobotsPolicy {
     /// Not asked for.
     #[default]
