@@ -2,6 +2,9 @@
 
 mod program;
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use program::{code, messages, run};
 
 fn expect_usage(config: &str, arguments: &[&str], words: &[&str]) {
@@ -61,4 +64,47 @@ fn a_gpu_that_this_build_cannot_use_is_refused_and_not_replaced() {
     let output = run(&["tokenize", "--device", "cuda:0", "a.png"]);
     assert_eq!(code(&output), 2);
     assert!(messages(&output).contains("cuda:0"), "{}", messages(&output));
+}
+
+fn checkout() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+#[test]
+fn every_ready_config_is_read_and_checked() {
+    let configs: Vec<_> = std::fs::read_dir(checkout().join("configs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert!(configs.len() > 1);
+    for config in configs {
+        img2tokens::config::read(&config, &[]).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn the_readme_names_every_key_and_no_other() {
+    let readme = std::fs::read_to_string(checkout().join("README.md")).unwrap();
+    let table = readme
+        .split("## Config")
+        .nth(1)
+        .unwrap()
+        .split("\n## ")
+        .next()
+        .unwrap();
+    let mut named = BTreeSet::new();
+    let mut section = String::new();
+    for row in table.lines().filter(|line| line.starts_with("| ")) {
+        let cell = row.split('|').nth(1).unwrap();
+        let words = cell.split('`').skip(1).step_by(2);
+        match cell.trim().strip_prefix("**`[") {
+            Some(name) => section = name.trim_end_matches("]`**").to_owned(),
+            None => named.extend(words.map(|key| format!("{section}.{key}"))),
+        }
+    }
+    let keys = img2tokens::config::Config::keys();
+    let known = keys
+        .iter()
+        .flat_map(|(section, keys)| keys.iter().map(move |key| format!("{section}.{key}")));
+    assert_eq!(named, known.collect::<BTreeSet<_>>());
 }
