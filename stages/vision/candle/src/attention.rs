@@ -1,12 +1,15 @@
-//! Multi-head attention, plain and smoothed.
+//! Multi-head attention, plain and smoothed: a head at a time, some queries at a time, so that scores stay in cache.
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{Device, Result, Tensor, bail};
 use img2tokens_vision::Dtype;
 
-use crate::layers::operand;
+use crate::kernels::{Epilogue, Isa, Panels, Product, SoftmaxRow, View, ViewMut};
+use crate::rows::Rows;
 
 /// The smoothed softmax's epsilon (spec section 4).
-pub(crate) const SMOOTHING: f64 = 1e-6;
+pub(crate) const SMOOTHING: f32 = 1e-6;
+/// Queries whose scores are held at once: whole tiles of every instruction set.
+const QUERIES: usize = 48;
 
 /// How attention is cut into heads, and the dtype of its products.
 #[derive(Debug, Clone, Copy)]
@@ -16,51 +19,38 @@ pub(crate) struct Heads {
 }
 
 impl Heads {
-    /// `[rows, count * head_dim]` to `[count, rows, head_dim]`.
-    fn split(self, x: &Tensor) -> Result<Tensor> {
-        let (rows, width) = x.dims2()?;
-        x.reshape((rows, self.count, width / self.count))?
-            .transpose(0, 1)?
-            .contiguous()
-    }
-
-    /// `[count, rows, head_dim]` to `[rows, count * head_dim]`.
-    fn join(self, x: &Tensor) -> Result<Tensor> {
-        let (count, rows, head_dim) = x.dims3()?;
-        x.transpose(0, 1)?.reshape((rows, count * head_dim))
-    }
-
-    /// `q k^T / sqrt(head_dim)`: `[count, queries, keys]`.
-    fn scores(self, q: &Tensor, k: &Tensor) -> Result<Tensor> {
-        let scale = ((q.dim(1)? / self.count) as f64).powf(-0.5);
-        let (q, k) = (self.split(&(q * scale)?)?, self.split(k)?);
-        operand(&q, self.dtype)?.matmul(&operand(&k, self.dtype)?.t()?)
-    }
-
-    /// `weights`: `[count, queries, keys]`, `v`: `[keys, width]`; gives `[queries, width]`.
-    fn mix(self, weights: &Tensor, v: &Tensor) -> Result<Tensor> {
-        let v = operand(&self.split(v)?, self.dtype)?;
-        self.join(&operand(weights, self.dtype)?.matmul(&v)?)
-    }
-
     /// Attention under the ordinary softmax: every query sees every key.
     pub(crate) fn softmax(self, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
-        let scores = self.scores(q, k)?;
-        let exp = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
-        let weights = exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)?;
-        self.mix(&weights, v)
+        let isa = Isa::best();
+        self.attend(q, k, v, |_, scores| {
+            isa.run(SoftmaxRow {
+                scores,
+                allowed: None,
+                shift: 0.0,
+                smoothing: 0.0,
+            });
+        })
     }
 
-    /// Attention under the smoothed, masked softmax: `allowed` is `[queries, keys]` of 0 and 1, and forbidden keys
-    /// keep a weight of about eps / keys. The maximum is that of all keys.
+    /// Attention under the smoothed, masked softmax: `allowed` is `[queries, keys]` (or `[1, keys]`, the same for all)
+    /// of 0 and 1, and forbidden keys keep a weight of about eps / keys. The maximum is that of all keys.
     pub(crate) fn smoothed(self, q: &Tensor, k: &Tensor, v: &Tensor, allowed: &Tensor) -> Result<Tensor> {
-        let (exp, sum) = self.allowed_exp(q, k, allowed)?;
-        let weights = (exp + SMOOTHING / k.dim(0)? as f64)?.broadcast_div(&(sum + SMOOTHING)?)?;
-        self.mix(&weights, v)
+        let isa = Isa::best();
+        let allowed = Rows::of(allowed);
+        let allowed = mask(allowed.view()?, q, k)?;
+        let shift = SMOOTHING / k.dim(0)? as f32;
+        self.attend(q, k, v, |query, scores| {
+            isa.run(SoftmaxRow {
+                scores,
+                allowed: Some(allowed(query)),
+                shift,
+                smoothing: SMOOTHING,
+            });
+        })
     }
 
-    /// The same where the values of forbidden keys are not at hand: `v` and `visible` are those of the allowed keys,
-    /// and `mean` `[1, width]` stands for the mean value of all of them, which is all that the smoothing needs.
+    /// The same where the values of forbidden keys are not at hand, but only the mean value of all keys, which is all
+    /// that the smoothing needs.
     pub(crate) fn smoothed_by_mean(
         self,
         q: &Tensor,
@@ -68,38 +58,129 @@ impl Heads {
         allowed: &Tensor,
         values: &MeanValues<'_>,
     ) -> Result<Tensor> {
-        let (exp, sum) = self.allowed_exp(q, k, allowed)?;
-        let total = (sum + SMOOTHING)?;
-        // [count, queries, 1] x [count, 1, head_dim]: every query's share of the mean
-        let share = (total.recip()? * SMOOTHING)?.broadcast_matmul(&self.split(values.mean)?)?;
-        let share = self.join(&share)?;
-        if values.of_allowed.dim(0)? == 0 {
-            return Ok(share);
-        }
-        let weights = exp
-            .broadcast_div(&total)?
-            .index_select(values.allowed_keys, D::Minus1)?;
-        self.mix(&weights, values.of_allowed)? + share
+        let isa = Isa::best();
+        let allowed = Rows::of(allowed);
+        let allowed = mask(allowed.view()?, q, k)?;
+        let keys = values.allowed_keys;
+        self.attend(q, k, values.of_allowed_and_mean, |query, scores| {
+            let divisor = isa.run(SoftmaxRow {
+                scores,
+                allowed: Some(allowed(query)),
+                shift: 0.0,
+                smoothing: SMOOTHING,
+            });
+            // Keys ascend: no weight is overwritten before it is moved.
+            for (to, from) in keys.iter().enumerate() {
+                scores[to] = scores[*from];
+            }
+            scores[keys.len()] = SMOOTHING / divisor;
+        })
     }
 
-    /// `exp(scores - max)` where allowed and 0 elsewhere, and its sum over keys.
-    fn allowed_exp(self, q: &Tensor, k: &Tensor, allowed: &Tensor) -> Result<(Tensor, Tensor)> {
-        let scores = self.scores(q, k)?;
-        let exp = scores
-            .broadcast_sub(&scores.max_keepdim(D::Minus1)?)?
-            .exp()?
-            .broadcast_mul(allowed)?;
-        let sum = exp.sum_keepdim(D::Minus1)?;
-        Ok((exp, sum))
+    /// `weigh` turns the scores of a query, by its number, into the weights of `v`'s rows, of which there are no more
+    /// than keys. `q`: `[queries, count * head_dim]`; `k`, `v` likewise; gives the shape of `q`.
+    fn attend(self, q: &Tensor, k: &Tensor, v: &Tensor, weigh: impl Fn(usize, &mut [f32])) -> Result<Tensor> {
+        let (q, k, v) = (Rows::of(q), Rows::of(k), Rows::of(v));
+        let (q, k, v) = (q.view()?, k.view()?, v.view()?);
+        let (queries, width) = (q.rows(), q.width());
+        if k.width() != width || v.width() != width || v.rows() > k.rows() {
+            bail!("queries, keys and values do not fit each other");
+        }
+        let head_dim = width / self.count;
+        let mut head = Head {
+            keys: Panels::default(),
+            values: Panels::default(),
+            dtype: self.dtype,
+            scale: (head_dim as f32).sqrt().recip(),
+            queries: Vec::new(),
+            scores: Vec::new(),
+            copy: Vec::new(),
+        };
+        let mut out = vec![0.0; queries * width];
+        for number in 0..self.count {
+            let columns = number * head_dim..(number + 1) * head_dim;
+            head.keys.fill_transposed(k.columns(columns.clone()), self.dtype);
+            head.values.fill(v.columns(columns.clone()), self.dtype);
+            let q = q.columns(columns.clone());
+            for first in (0..queries).step_by(QUERIES) {
+                let out = ViewMut {
+                    values: &mut out[first * width + columns.start..],
+                    stride: width,
+                };
+                let rows = QUERIES.min(queries - first);
+                head.attend(q, first..first + rows, out, &weigh);
+            }
+        }
+        Tensor::from_vec(out, (queries, width), &Device::Cpu)
+    }
+}
+
+/// One head: its keys and values, and room for some queries.
+struct Head {
+    keys: Panels,
+    values: Panels,
+    dtype: Dtype,
+    scale: f32,
+    /// `[rows, head_dim]`, scaled.
+    queries: Vec<f32>,
+    /// `[rows, keys]`
+    scores: Vec<f32>,
+    copy: Vec<f32>,
+}
+
+impl Head {
+    /// Writes what some of the queries `q` see.
+    fn attend(
+        &mut self,
+        q: View<'_>,
+        some: std::ops::Range<usize>,
+        out: ViewMut<'_>,
+        weigh: impl Fn(usize, &mut [f32]),
+    ) {
+        let (rows, keys, isa) = (some.len(), self.keys.outputs(), Isa::best());
+        self.queries.clear();
+        for query in some.clone() {
+            let scaled = q.row(query).iter().map(|value| value * self.scale);
+            self.queries.extend(scaled);
+        }
+        self.scores.resize(rows * keys, 0.0);
+        let product = Product {
+            a: View::new(&self.queries, rows, q.width(), q.width()),
+            b: &self.keys,
+            dtype: self.dtype,
+            epilogue: Epilogue::default(),
+        };
+        let scores = ViewMut {
+            values: &mut self.scores,
+            stride: keys,
+        };
+        product.write(isa, scores, &mut self.copy);
+        for (query, scores) in some.zip(self.scores.chunks_exact_mut(keys)) {
+            weigh(query, scores);
+        }
+        let product = Product {
+            a: View::new(&self.scores, rows, self.values.depth(), keys),
+            b: &self.values,
+            dtype: self.dtype,
+            epilogue: Epilogue::default(),
+        };
+        product.write(isa, out, &mut self.copy);
     }
 }
 
 /// The values of those keys that some query may see, and the mean over all keys.
 pub(crate) struct MeanValues<'a> {
-    /// `[allowed keys, width]`
-    pub of_allowed: &'a Tensor,
-    /// `[allowed keys]`: which keys they belong to.
-    pub allowed_keys: &'a Tensor,
-    /// `[1, width]`
-    pub mean: &'a Tensor,
+    /// `[allowed keys + 1, width]`, the mean the last; fewer than all keys are allowed.
+    pub of_allowed_and_mean: &'a Tensor,
+    /// Which keys are allowed, ascending.
+    pub allowed_keys: &'a [usize],
+}
+
+/// A mask's row by the number of the query.
+fn mask<'a>(allowed: View<'a>, q: &Tensor, k: &Tensor) -> Result<impl Fn(usize) -> &'a [f32]> {
+    let (rows, queries) = (allowed.rows(), q.dim(0)?);
+    if allowed.width() != k.dim(0)? || rows != 1 && rows != queries {
+        bail!("a mask of {rows} rows for {queries} queries");
+    }
+    Ok(move |query: usize| allowed.row(query % rows))
 }

@@ -1,7 +1,7 @@
 //! Vector quantisation: a merged token to the nearest code (spec section 5).
 
 use candle_core::{Result, Tensor};
-use img2tokens_vision::{ModelConfig, VisionError};
+use img2tokens_vision::{Dtype, ModelConfig, VisionError};
 
 use crate::error::failed;
 use crate::layers::Linear;
@@ -14,8 +14,8 @@ const MIN_NORM: f32 = 1e-12;
 pub(crate) struct Codebook {
     hidden: Linear,
     project: Linear,
-    /// `[d, K]`
-    codes: Tensor,
+    /// Gives the inner product with every code.
+    codes: Linear,
     /// `||c||^2`, `[K]`
     squared_norms: Vec<f32>,
 }
@@ -25,7 +25,8 @@ impl Codebook {
     pub(crate) fn new(config: &ModelConfig, weights: &Weights<'_>) -> std::result::Result<Self, VisionError> {
         let (d, code) = (config.width, config.code_dim);
         let layers = weights.under("encode_task_layer");
-        let codes = weights.tensor("quantize.embedding.weight", &[config.codebook_size, code])?;
+        let shape = [config.codebook_size, code];
+        let codes = weights.tensor("quantize.embedding.weight", &shape)?;
         let squared_norms = codes
             .sqr()
             .and_then(|squares| squares.sum(1))
@@ -33,7 +34,11 @@ impl Codebook {
         Ok(Self {
             hidden: layers.linear("0", d, d)?,
             project: layers.linear("2", code, d)?,
-            codes: codes.t().map_err(failed("loading the codebook"))?,
+            codes: Linear::without_bias(
+                &weights.values("quantize.embedding.weight", &shape)?,
+                config.codebook_size,
+                Dtype::F32,
+            ),
             squared_norms: squared_norms.map_err(failed("loading the codebook"))?,
         })
     }
@@ -48,7 +53,7 @@ impl Codebook {
         let norms = z.sqr()?.sum_keepdim(1)?.sqrt()?.maximum(MIN_NORM)?;
         let z = z.broadcast_div(&norms)?;
         let lengths = z.sqr()?.sum(1)?.to_vec1::<f32>()?;
-        let products = z.matmul(&self.codes)?.to_vec2::<f32>()?;
+        let products = self.codes.forward(&z)?.to_vec2::<f32>()?;
         let nearest = |(length, products): (&f32, &Vec<f32>)| {
             let distances = products
                 .iter()

@@ -8,7 +8,7 @@ use crate::attention::Heads;
 use crate::layers::{LayerNorm, Linear, Mlp};
 use crate::weights::Weights;
 
-const EPS: f64 = 1e-6;
+const EPS: f32 = 1e-6;
 
 /// Pixels to features, one for each patch.
 pub(crate) struct Encoder {
@@ -56,7 +56,8 @@ impl Encoder {
     fn embed(&self, pixels: &Pixels) -> Result<Tensor> {
         let patches = normalise::to_patches(pixels, self.patch_size);
         let inputs = 3 * self.patch_size * self.patch_size;
-        let patches = Tensor::from_vec(patches.clone(), (patches.len() / inputs, inputs), &Device::Cpu)?;
+        let count = patches.len() / inputs;
+        let patches = Tensor::from_vec(patches, (count, inputs), &Device::Cpu)?;
         Tensor::cat(&[&self.class_token, &self.patch_embed.forward(&patches)?], 0)? + &self.positions
     }
 }
@@ -64,11 +65,11 @@ impl Encoder {
 /// The convolution whose stride is its size: one product over patches, `[D, 3 * P * P]`.
 fn patch_embed(config: &ModelConfig, weights: &Weights<'_>) -> std::result::Result<Linear, VisionError> {
     let (d, patch) = (config.width, config.patch_size);
-    Linear::new(
-        weights.values("weight", &[d, 3, patch, patch])?,
+    Ok(Linear::new(
+        &weights.values("weight", &[d, 3, patch, patch])?,
         weights.values("bias", &[d])?,
         weights.dtype(),
-    )
+    ))
 }
 
 /// A pre-norm transformer block.
@@ -95,10 +96,10 @@ impl Block {
         Ok(Self {
             norm1: weights.norm("norm1", d, EPS)?,
             qkv: Linear::new(
-                attention.values("qkv.weight", &[3 * d, d])?,
+                &attention.values("qkv.weight", &[3 * d, d])?,
                 bias,
                 weights.dtype(),
-            )?,
+            ),
             heads: Heads {
                 count: config.heads,
                 dtype: weights.dtype(),
@@ -112,8 +113,8 @@ impl Block {
     /// `x`: `[1 + N, D]`; gives the same shape.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let [q, k, v] = split_qkv(&self.qkv.forward(&self.norm1.forward(x)?)?)?;
-        let x = (x + self.proj.forward(&self.heads.softmax(&q, &k, &v)?)?)?;
-        &x + self.mlp.forward(&self.norm2.forward(&x)?)?
+        let x = self.proj.forward_onto(x, &self.heads.softmax(&q, &k, &v)?)?;
+        self.mlp.forward_onto(&x, &self.norm2.forward(&x)?)
     }
 }
 

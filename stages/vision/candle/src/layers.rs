@@ -1,66 +1,123 @@
 //! The layers that every part is made of.
 
-use candle_core::{D, DType, Device, Result, Tensor};
-use half::{bf16, f16};
-use img2tokens_vision::{Dtype, VisionError};
+use candle_core::{Device, Result, Tensor};
+use img2tokens_vision::Dtype;
 
-use crate::error::failed;
+use crate::kernels::{Epilogue, Isa, Norm, Panels, Product, View, ViewMut};
+use crate::rows::Rows;
 
 /// `x W^T + b`, the operands of the product in the model's dtype, the sum in float32.
 pub(crate) struct Linear {
-    /// `[inputs, outputs]`, a view of the stored `[outputs, inputs]`.
-    weight: Tensor,
+    weight: Panels,
     /// `[outputs]`
-    bias: Tensor,
+    bias: Option<Vec<f32>>,
     dtype: Dtype,
 }
 
 impl Linear {
     /// Takes a weight `[outputs, inputs]`, row-major, and a bias `[outputs]`.
-    pub(crate) fn new(
-        mut weight: Vec<f32>,
-        bias: Vec<f32>,
-        dtype: Dtype,
-    ) -> std::result::Result<Self, VisionError> {
-        let (outputs, inputs) = (bias.len(), weight.len() / bias.len());
-        round(&mut weight, dtype);
-        let make = || {
-            let weight = Tensor::from_vec(weight, (outputs, inputs), &Device::Cpu)?.t()?;
-            Ok(Self {
-                weight,
-                bias: Tensor::from_vec(bias, outputs, &Device::Cpu)?,
-                dtype,
-            })
-        };
-        make().map_err(failed("loading a linear layer"))
+    pub(crate) fn new(weight: &[f32], bias: Vec<f32>, dtype: Dtype) -> Self {
+        let layer = Self::without_bias(weight, bias.len(), dtype);
+        Self {
+            bias: Some(bias),
+            ..layer
+        }
+    }
+
+    /// Takes a weight `[outputs, inputs]`, row-major.
+    pub(crate) fn without_bias(weight: &[f32], outputs: usize, dtype: Dtype) -> Self {
+        let inputs = weight.len() / outputs;
+        Self {
+            weight: Panels::of_transposed(View::new(weight, outputs, inputs, inputs), dtype),
+            bias: None,
+            dtype,
+        }
     }
 
     /// `x`: `[rows, inputs]`; gives `[rows, outputs]`.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        operand(x, self.dtype)?
-            .matmul(&self.weight)?
-            .broadcast_add(&self.bias)
+        self.write(x, Epilogue::default())
+    }
+
+    /// The same, and the exact (erf) GELU of it.
+    pub(crate) fn forward_gelu(&self, x: &Tensor) -> Result<Tensor> {
+        let epilogue = Epilogue {
+            gelu: true,
+            ..Epilogue::default()
+        };
+        self.write(x, epilogue)
+    }
+
+    /// The same, and `residual` `[rows, outputs]` added.
+    pub(crate) fn forward_onto(&self, residual: &Tensor, x: &Tensor) -> Result<Tensor> {
+        if residual.dims2()? != (x.dim(0)?, self.weight.outputs()) {
+            candle_core::bail!("a residual of {:?} for {:?}", residual.shape(), x.shape());
+        }
+        let residual = Rows::of(residual);
+        let epilogue = Epilogue {
+            residual: Some(residual.view()?),
+            ..Epilogue::default()
+        };
+        self.write(x, epilogue)
+    }
+
+    fn write(&self, x: &Tensor, epilogue: Epilogue<'_>) -> Result<Tensor> {
+        let x = Rows::of(x);
+        let (x, outputs) = (x.view()?, self.weight.outputs());
+        if x.width() != self.weight.depth() {
+            candle_core::bail!("{} inputs for a layer of {}", x.width(), self.weight.depth());
+        }
+        let product = Product {
+            a: x,
+            b: &self.weight,
+            dtype: self.dtype,
+            epilogue: Epilogue {
+                bias: self.bias.as_deref(),
+                ..epilogue
+            },
+        };
+        let mut values = vec![0.0; x.rows() * outputs];
+        let out = ViewMut {
+            values: &mut values,
+            stride: outputs,
+        };
+        product.write(Isa::best(), out, &mut Vec::new());
+        Tensor::from_vec(values, (x.rows(), outputs), &Device::Cpu)
     }
 }
 
 /// LayerNorm over the last dimension, in float32.
 pub(crate) struct LayerNorm {
-    weight: Tensor,
-    bias: Tensor,
-    eps: f64,
+    /// `[width]`
+    weight: Vec<f32>,
+    /// `[width]`
+    bias: Vec<f32>,
+    eps: f32,
 }
 
 impl LayerNorm {
-    pub(crate) const fn new(weight: Tensor, bias: Tensor, eps: f64) -> Self {
+    pub(crate) const fn new(weight: Vec<f32>, bias: Vec<f32>, eps: f32) -> Self {
         Self { weight, bias, eps }
     }
 
     /// `x`: `[rows, width]`; gives the same shape.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-        let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-        let normed = centred.broadcast_div(&(variance + self.eps)?.sqrt()?)?;
-        normed.broadcast_mul(&self.weight)?.broadcast_add(&self.bias)
+        let x = Rows::of(x);
+        let (x, width, isa) = (x.view()?, self.weight.len(), Isa::best());
+        if x.width() != width {
+            candle_core::bail!("rows of {} for a norm of {width}", x.width());
+        }
+        let mut values = vec![0.0; x.rows() * width];
+        for (row, out) in values.chunks_exact_mut(width).enumerate() {
+            isa.run(Norm {
+                x: x.row(row),
+                weight: &self.weight,
+                bias: &self.bias,
+                eps: self.eps,
+                out,
+            });
+        }
+        Tensor::from_vec(values, (x.rows(), width), &Device::Cpu)
     }
 }
 
@@ -75,30 +132,8 @@ impl Mlp {
         Self { fc1, fc2 }
     }
 
-    /// `x`: `[rows, width]`; gives the same shape.
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.fc2.forward(&self.fc1.forward(x)?.gelu_erf()?)
-    }
-}
-
-/// A matrix product's operand, rounded to the model's dtype.
-pub(crate) fn operand(x: &Tensor, dtype: Dtype) -> Result<Tensor> {
-    match dtype {
-        Dtype::F32 => Ok(x.clone()),
-        Dtype::Bf16 => x.to_dtype(DType::BF16)?.to_dtype(DType::F32),
-        Dtype::F16 => x.to_dtype(DType::F16)?.to_dtype(DType::F32),
-    }
-}
-
-/// Rounds numbers to the model's dtype.
-fn round(values: &mut [f32], dtype: Dtype) {
-    match dtype {
-        Dtype::F32 => {}
-        Dtype::Bf16 => values
-            .iter_mut()
-            .for_each(|value| *value = bf16::from_f32(*value).to_f32()),
-        Dtype::F16 => values
-            .iter_mut()
-            .for_each(|value| *value = f16::from_f32(*value).to_f32()),
+    /// `x`: `[rows, width]`; gives `residual + mlp(x)`, the same shape.
+    pub(crate) fn forward_onto(&self, residual: &Tensor, x: &Tensor) -> Result<Tensor> {
+        self.fc2.forward_onto(residual, &self.fc1.forward_gelu(x)?)
     }
 }

@@ -9,7 +9,7 @@ use crate::encoder::split_qkv;
 use crate::layers::{LayerNorm, Linear, Mlp};
 use crate::weights::Weights;
 
-const EPS: f64 = 1e-5;
+const EPS: f32 = 1e-5;
 
 /// Puts what dropped patches hold into the kept ones.
 pub(crate) struct Merger {
@@ -85,16 +85,13 @@ impl Block {
     /// `x`, `origin`: `[N, D]`; masks: `[N, N]` and `[1, N]`.
     fn forward(&self, x: &Tensor, origin: &Tensor, causal: &Tensor, dropped: &Tensor) -> Result<Tensor> {
         let [q, k, v] = split_qkv(&self.causal_qkv.forward(&self.norm0.forward(x)?)?)?;
-        let x = (x + self
-            .causal_proj
-            .forward(&self.heads.smoothed(&q, &k, &v, causal)?)?)?;
+        let seen = self.heads.smoothed(&q, &k, &v, causal)?;
+        let x = self.causal_proj.forward_onto(x, &seen)?;
         let q = self.query.forward(&self.norm1.forward(&x)?)?;
         let (k, v) = (self.key.forward(origin)?, self.value.forward(origin)?);
-        let x = (&x
-            + self
-                .cross_proj
-                .forward(&self.heads.smoothed(&q, &k, &v, dropped)?)?)?;
-        &x + self.mlp.forward(&self.norm2.forward(&x)?)?
+        let seen = self.heads.smoothed(&q, &k, &v, dropped)?;
+        let x = self.cross_proj.forward_onto(&x, &seen)?;
+        self.mlp.forward_onto(&x, &self.norm2.forward(&x)?)
     }
 }
 

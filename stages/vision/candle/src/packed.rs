@@ -17,12 +17,10 @@ use crate::merger::{Block, Merger, dropped_mask};
 struct Shared {
     /// All features, normalised, `[N, D]`.
     origin: Tensor,
-    /// Those of dropped patches, `[N - T, D]`.
-    dropped: Tensor,
-    /// Their mean over all patches, `[1, D]`.
-    mean: Tensor,
+    /// Those of dropped patches, and last the mean over all patches, `[N - T + 1, D]`.
+    dropped_and_mean: Tensor,
     /// `[N - T]`
-    dropped_places: Tensor,
+    dropped_places: Vec<usize>,
     /// `[1, N]`
     dropped_mask: Tensor,
     /// 1 where key `j <= i`, `[T, T]`.
@@ -32,22 +30,19 @@ struct Shared {
 impl Merger {
     /// `x`: features `[N, D]`, of which at least one is kept; gives the merged ones of kept patches, `[T, D]`.
     pub(crate) fn forward_packed(&self, x: &Tensor, kept: &KeepMask) -> Result<Tensor> {
-        let places = |wanted: bool| -> Result<Tensor> {
-            let places = (0..kept.patches()).filter(|patch| kept.is_kept(*patch) == wanted);
-            let places: Vec<u32> = places.map(|patch| patch as u32).collect();
-            Tensor::from_vec(places.clone(), places.len(), &Device::Cpu)
-        };
         let origin = self.ln_vision.forward(x)?;
-        let dropped_places = places(false)?;
+        let dropped_places: Vec<usize> = (0..kept.patches())
+            .filter(|patch| !kept.is_kept(*patch))
+            .collect();
+        let mean = origin.mean_keepdim(0)?;
         let shared = Shared {
-            dropped: origin.index_select(&dropped_places, 0)?,
-            mean: origin.mean_keepdim(0)?,
+            dropped_and_mean: Tensor::cat(&[&rows_at(&origin, dropped_places.iter().copied())?, &mean], 0)?,
             origin,
             dropped_places,
             dropped_mask: dropped_mask(kept)?,
             causal: Tensor::tril2(kept.kept(), candle_core::DType::F32, &Device::Cpu)?,
         };
-        let mut x = x.index_select(&places(true)?, 0)?;
+        let mut x = rows_at(x, kept.kept_patches())?;
         for block in &self.blocks {
             x = block.forward_packed(&x, &shared)?;
         }
@@ -59,20 +54,25 @@ impl Block {
     /// `x`: `[T, D]`; gives the same shape.
     fn forward_packed(&self, x: &Tensor, shared: &Shared) -> Result<Tensor> {
         let [q, k, v] = split_qkv(&self.causal_qkv.forward(&self.norm0.forward(x)?)?)?;
-        let x = (x + self
-            .causal_proj
-            .forward(&self.heads.smoothed(&q, &k, &v, &shared.causal)?)?)?;
+        let seen = self.heads.smoothed(&q, &k, &v, &shared.causal)?;
+        let x = self.causal_proj.forward_onto(x, &seen)?;
         let q = self.query.forward(&self.norm1.forward(&x)?)?;
         let values = MeanValues {
-            of_allowed: &self.value.forward(&shared.dropped)?,
+            of_allowed_and_mean: &self.value.forward(&shared.dropped_and_mean)?,
             allowed_keys: &shared.dropped_places,
-            mean: &self.value.forward(&shared.mean)?,
         };
         let key = self.key.forward(&shared.origin)?;
-        let merged = self
+        let seen = self
             .heads
             .smoothed_by_mean(&q, &key, &shared.dropped_mask, &values)?;
-        let x = (&x + self.cross_proj.forward(&merged)?)?;
-        &x + self.mlp.forward(&self.norm2.forward(&x)?)?
+        let x = self.cross_proj.forward_onto(&x, &seen)?;
+        self.mlp.forward_onto(&x, &self.norm2.forward(&x)?)
     }
+}
+
+/// Some rows of `x`.
+fn rows_at(x: &Tensor, places: impl Iterator<Item = usize>) -> Result<Tensor> {
+    let places: Vec<u32> = places.map(|place| place as u32).collect();
+    let count = places.len();
+    x.index_select(&Tensor::from_vec(places, count, &Device::Cpu)?, 0)
 }

@@ -6,7 +6,7 @@ use img2tokens_vision::{ModelConfig, VisionError};
 use crate::layers::{LayerNorm, Linear};
 use crate::weights::Weights;
 
-const EPS: f64 = 1e-5;
+const EPS: f32 = 1e-5;
 
 /// Features to log-probabilities of keeping and dropping.
 pub(crate) struct Selector {
@@ -33,13 +33,13 @@ impl Selector {
     /// `x`: features `[N, D]`; gives `[N, 2]`, class 0 = keep.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Vec<[f32; 2]>> {
         let (patches, d) = x.dims2()?;
-        let hidden = self.in_conv.forward(&self.norm.forward(x)?)?.gelu_erf()?;
+        let hidden = self.in_conv.forward_gelu(&self.norm.forward(x)?)?;
         let local = hidden.narrow(1, 0, d / 2)?;
         // [1, D / 2], the same for every patch
         let global = hidden.narrow(1, d / 2, d / 2)?.mean_keepdim(0)?;
         let joined = Tensor::cat(&[&local, &global.broadcast_as((patches, d / 2))?], 1)?;
         let [first, second, third] = &self.out_conv;
-        let logits = third.forward(&second.forward(&first.forward(&joined)?.gelu_erf()?)?.gelu_erf()?)?;
+        let logits = third.forward(&second.forward_gelu(&first.forward_gelu(&joined)?)?)?;
         let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?;
         let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
         let flat = shifted.broadcast_sub(&log_sum)?.flatten_all()?.to_vec1::<f32>()?;

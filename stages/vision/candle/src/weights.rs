@@ -62,15 +62,16 @@ impl<'a> Weights<'a> {
     pub(crate) fn linear(&self, name: &str, outputs: usize, inputs: usize) -> Result<Linear, VisionError> {
         let layer = self.under(name);
         let bias = layer.values("bias", &[outputs])?;
-        Linear::new(layer.values("weight", &[outputs, inputs])?, bias, self.dtype)
+        let weight = layer.values("weight", &[outputs, inputs])?;
+        Ok(Linear::new(&weight, bias, self.dtype))
     }
 
     /// A LayerNorm.
-    pub(crate) fn norm(&self, name: &str, width: usize, eps: f64) -> Result<LayerNorm, VisionError> {
+    pub(crate) fn norm(&self, name: &str, width: usize, eps: f32) -> Result<LayerNorm, VisionError> {
         let layer = self.under(name);
         Ok(LayerNorm::new(
-            layer.tensor("weight", &[width])?,
-            layer.tensor("bias", &[width])?,
+            layer.values("weight", &[width])?,
+            layer.values("bias", &[width])?,
             eps,
         ))
     }
