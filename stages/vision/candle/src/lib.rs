@@ -20,5 +20,6 @@ mod settings;
 mod tokenizer;
 mod weights;
 
+pub use kernels::peak_flops_per_second;
 pub use settings::Settings;
 pub use tokenizer::CandleTokenizer;

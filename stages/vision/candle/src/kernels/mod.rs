@@ -16,6 +16,7 @@ mod isa;
 mod lanes;
 mod norm;
 mod panels;
+mod rate;
 mod softmax;
 mod view;
 #[cfg(target_arch = "x86_64")]
@@ -25,5 +26,6 @@ pub(crate) use gemm::{Epilogue, Product};
 pub(crate) use isa::Isa;
 pub(crate) use norm::Norm;
 pub(crate) use panels::Panels;
+pub use rate::peak_flops_per_second;
 pub(crate) use softmax::SoftmaxRow;
 pub(crate) use view::{View, ViewMut};

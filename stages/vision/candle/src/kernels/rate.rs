@@ -1,0 +1,40 @@
+//! How fast this machine multiplies, to hold the model's speed against.
+
+use std::time::Instant;
+
+use img2tokens_vision::Dtype;
+
+use super::{Epilogue, Isa, Panels, Product, View, ViewMut};
+
+/// Operands that stay in the second-level cache: one panel group, one block of steps, rows in whole tiles.
+const ROWS: usize = 96;
+const DEPTH: usize = 512;
+const OUTPUTS: usize = 128;
+
+/// Floating-point operations a second of the product's inner loop on the calling thread, operands in cache: the best
+/// of `runs` runs, of which each takes a few milliseconds. A multiply-add is two operations.
+#[must_use]
+pub fn peak_flops_per_second(runs: usize) -> f64 {
+    const REPEATS: usize = 50;
+    let (a, b) = (vec![0.5; ROWS * DEPTH], vec![0.25; OUTPUTS * DEPTH]);
+    let panels = Panels::of_transposed(View::new(&b, OUTPUTS, DEPTH, DEPTH), Dtype::F32);
+    let (mut out, mut copy) = (vec![0.0; ROWS * OUTPUTS], Vec::new());
+    let mut run = || {
+        let begun = Instant::now();
+        for _ in 0..REPEATS {
+            let product = Product {
+                a: View::new(&a, ROWS, DEPTH, DEPTH),
+                b: &panels,
+                dtype: Dtype::F32,
+                epilogue: Epilogue::default(),
+            };
+            let out = ViewMut {
+                values: &mut out,
+                stride: OUTPUTS,
+            };
+            product.write(Isa::best(), out, &mut copy);
+        }
+        (2 * ROWS * DEPTH * OUTPUTS * REPEATS) as f64 / begun.elapsed().as_secs_f64()
+    };
+    (0..runs).map(|_| run()).fold(0.0, f64::max)
+}
