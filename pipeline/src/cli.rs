@@ -1,11 +1,15 @@
 //! The command line, as clap reads it (spec/program.md, "Commands").
 
+mod model;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use img2tokens_vision::{Dtype, Merger};
 
 use crate::config::{BackendChoice, DeviceChoice, Override, SelectionChoice, Vision};
+
+pub use model::{ModelCommand, ModelConvertArgs, ModelInfoArgs, ModelVerifyArgs, SharedArgs};
 
 /// Web-scale image-text pairs to token sequences that a multimodal language model trains on.
 #[derive(Debug, Parser)]
@@ -47,6 +51,9 @@ pub enum Command {
     Verify(OutputArgs),
     /// Print sequences of an output: text, codes, kept patches
     Inspect(InspectArgs),
+    /// Look at models, convert and compare them
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// Measure a stage and print JSON
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -90,6 +97,9 @@ pub struct ModelArgs {
     /// A model directory or builtin:nano
     #[arg(long, default_value = "builtin:nano")]
     pub model: String,
+    /// The model's config.json, for a directory that has none or another
+    #[arg(long, value_name = "FILE")]
+    pub model_config: Option<PathBuf>,
     /// The library that computes
     #[arg(long, value_enum, default_value_t = BackendChoice::Candle)]
     pub backend: BackendChoice,

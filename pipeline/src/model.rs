@@ -1,5 +1,7 @@
 //! From the `[vision]` section to a model on its device.
 
+use std::path::Path;
+
 use img2tokens_vision::{Checkpoint, CheckpointError, ModelSource, Selection, VisionError, VisualTokenizer};
 use img2tokens_vision_candle::{CandleTokenizer, Settings};
 
@@ -17,7 +19,7 @@ pub enum ModelError {
         /// As configured.
         name: String,
         /// Why.
-        source: CheckpointError,
+        source: Box<CheckpointError>,
     },
     /// Its device.
     #[error("vision.device = \"{0}\": this program has no CUDA backend yet; use cpu or auto")]
@@ -28,7 +30,7 @@ pub enum ModelError {
         /// As configured.
         name: String,
         /// Why.
-        source: VisionError,
+        source: Box<VisionError>,
     },
 }
 
@@ -37,14 +39,25 @@ pub enum ModelError {
 /// # Errors
 /// If it is not there, or not whole.
 pub fn open(vision: &Vision) -> Result<Checkpoint, ModelError> {
-    let name = &vision.model;
-    let source: ModelSource = name.parse().map_err(|error: img2tokens_vision::UnknownBuiltin| {
-        ModelError::Name(name.clone(), error.to_string())
+    open_named(&vision.model, None)
+}
+
+/// Opens the checkpoint of this name; `config`, where given, is the `config.json` that counts.
+///
+/// # Errors
+/// If it is not there, or not whole.
+pub fn open_named(name: &str, config: Option<&Path>) -> Result<Checkpoint, ModelError> {
+    let failed = |source| ModelError::Checkpoint {
+        name: name.to_owned(),
+        source: Box::new(source),
+    };
+    let mut source: ModelSource = name.parse().map_err(|error: img2tokens_vision::UnknownBuiltin| {
+        ModelError::Name(name.to_owned(), error.to_string())
     })?;
-    Checkpoint::open(&source).map_err(|source| ModelError::Checkpoint {
-        name: name.clone(),
-        source,
-    })
+    if let Some(file) = config {
+        source = source.with_config_file(file).map_err(failed)?;
+    }
+    Checkpoint::open(&source).map_err(failed)
 }
 
 /// Loads a checkpoint onto the configured device.
@@ -67,7 +80,7 @@ pub fn load(vision: &Vision, checkpoint: &Checkpoint) -> Result<Box<dyn VisualTo
     };
     let tokenizer = CandleTokenizer::new(checkpoint, settings).map_err(|source| ModelError::Load {
         name: vision.model.clone(),
-        source,
+        source: Box::new(source),
     })?;
     Ok(Box::new(tokenizer))
 }

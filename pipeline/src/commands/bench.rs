@@ -16,7 +16,8 @@ use crate::samples::{Draws, SampleSet};
 /// Random pixels, other ones for every batch, through the model.
 pub(super) fn vision(args: &BenchVisionArgs) -> Result<Exit, Failed> {
     let vision = args.model.vision();
-    let checkpoint = model::open(&vision).map_err(Failed::usage)?;
+    let checkpoint =
+        model::open_named(&args.model.model, args.model.model_config.as_deref()).map_err(Failed::usage)?;
     let mut tokenizer = model::load(&vision, &checkpoint).map_err(Failed::usage)?;
     let size = u32::try_from(checkpoint.config().image_size).map_err(Failed::usage)?;
     let mut noise = Draws::new(1);

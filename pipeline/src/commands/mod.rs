@@ -3,6 +3,7 @@
 mod bench;
 mod files;
 mod inspect;
+mod model;
 mod plan;
 mod prepare;
 mod run;
@@ -28,6 +29,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, crate::exit::Failed> {
         Command::Text(args) => text::text(&args),
         Command::Verify(args) => verify::verify(&args).await,
         Command::Inspect(args) => inspect::inspect(&args).await,
+        Command::Model(command) => model::model(&command),
         Command::Bench(BenchCommand::Vision(args)) => bench::vision(&args),
         Command::Bench(BenchCommand::Image(args)) => bench::image(&args),
     }

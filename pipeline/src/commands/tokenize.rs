@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use img2tokens_image::{ImageConfig, ImageStage};
 use img2tokens_schemas::{Failure, VisualTokens};
 use img2tokens_vision::{Picture, PixelBatch, VisualTokenizer};
@@ -16,7 +17,8 @@ use crate::model;
 /// A picture's name seeds its gumbel noise: here that is its path as given.
 pub(super) fn tokenize(args: &TokenizeArgs) -> Result<Exit, Failed> {
     let vision = args.model.vision();
-    let checkpoint = model::open(&vision).map_err(Failed::usage)?;
+    let checkpoint =
+        model::open_named(&args.model.model, args.model.model_config.as_deref()).map_err(Failed::usage)?;
     let mut tokenizer = model::load(&vision, &checkpoint).map_err(Failed::usage)?;
     let size = u32::try_from(tokenizer.config().image_size).map_err(Failed::usage)?;
     let images = ImageStage::new(ImageConfig {
@@ -36,6 +38,30 @@ fn tokenize_batch(
     images: &ImageStage,
     paths: &[PathBuf],
 ) -> anyhow::Result<bool> {
+    let mut output = std::io::stdout().lock();
+    let mut all_done = true;
+    for (path, tokens) in paths.iter().zip(tokens_of(tokenizer, images, paths)?) {
+        let line = match tokens {
+            Ok(tokens) => tokens_line(path, &tokens),
+            Err(failure) => {
+                all_done = false;
+                failure_line(path, &failure)
+            }
+        };
+        writeln!(output, "{line}")?;
+    }
+    Ok(all_done)
+}
+
+/// The tokens of each image file, or why it has none. A picture's key is its path as given.
+///
+/// # Errors
+/// If the model fails: then no file is to blame.
+pub(super) fn tokens_of(
+    tokenizer: &mut dyn VisualTokenizer,
+    images: &ImageStage,
+    paths: &[PathBuf],
+) -> anyhow::Result<Vec<Result<VisualTokens, Failure>>> {
     let mut pictures = Vec::new();
     let mut prepared: Vec<Result<(), Failure>> = Vec::new();
     for path in paths {
@@ -53,20 +79,14 @@ fn tokenize_batch(
         tokenizer.tokenize(&PixelBatch::new(pictures)?)?
     };
     let mut tokens = tokens.into_iter();
-    let mut output = std::io::stdout().lock();
-    let mut all_done = true;
-    for (path, prepared) in paths.iter().zip(prepared) {
-        let line = match prepared.map(|()| tokens.next()) {
-            Ok(Some(tokens)) => tokens_line(path, &tokens),
-            Ok(None) => anyhow::bail!("the model gave fewer results than it got pictures"),
-            Err(failure) => {
-                all_done = false;
-                failure_line(path, &failure)
-            }
-        };
-        writeln!(output, "{line}")?;
-    }
-    Ok(all_done)
+    let result = |prepared| match prepared {
+        Ok(()) => tokens
+            .next()
+            .map(Ok)
+            .context("the model gave fewer results than it got pictures"),
+        Err(failure) => Ok(Err(failure)),
+    };
+    prepared.into_iter().map(result).collect()
 }
 
 fn tokens_line(path: &std::path::Path, tokens: &VisualTokens) -> Value {

@@ -1,0 +1,142 @@
+//! `model ..`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use img2tokens_vision::{Dtype, Merger};
+
+use super::ModelArgs;
+use crate::config::{BackendChoice, DeviceChoice, SelectionChoice};
+
+/// `model`
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// Print a model's shapes, parameters, types, digest and files
+    Info(ModelInfoArgs),
+    /// Write a model as config.json and model.safetensors
+    Convert(ModelConvertArgs),
+    /// Compare the ids that two models, or two settings of one, give your images
+    Verify(Box<ModelVerifyArgs>),
+}
+
+/// `model info`
+#[derive(Debug, Args)]
+pub struct ModelInfoArgs {
+    /// A model directory or builtin:nano
+    pub model: String,
+    /// The model's config.json, for a directory that has none or another
+    #[arg(long, value_name = "FILE")]
+    pub model_config: Option<PathBuf>,
+    /// Print one JSON object, with every tensor
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `model convert`
+#[derive(Debug, Args)]
+pub struct ModelConvertArgs {
+    /// A model directory, as published or our own, or builtin:nano
+    pub source: String,
+    /// The directory to make; it must not exist
+    pub dest: PathBuf,
+    /// The model's config.json, for a directory that has none or another
+    #[arg(long, value_name = "FILE")]
+    pub model_config: Option<PathBuf>,
+}
+
+/// `model verify`
+#[derive(Debug, Args)]
+pub struct ModelVerifyArgs {
+    /// A model directory or builtin:nano
+    pub a: String,
+    /// What it is compared with; may be the same
+    pub b: String,
+    /// Image files
+    #[arg(required = true)]
+    pub images: Vec<PathBuf>,
+    /// A's config.json, for a directory that has none or another
+    #[arg(long, value_name = "FILE")]
+    pub model_config_a: Option<PathBuf>,
+    /// B's config.json, for a directory that has none or another
+    #[arg(long, value_name = "FILE")]
+    pub model_config_b: Option<PathBuf>,
+    /// The library that computes A
+    #[arg(long, value_enum, default_value_t = BackendChoice::Candle)]
+    pub backend_a: BackendChoice,
+    /// The library that computes B
+    #[arg(long, value_enum, default_value_t = BackendChoice::Candle)]
+    pub backend_b: BackendChoice,
+    /// A's precision: f32, bf16 or f16
+    #[arg(long, default_value = Dtype::F32.name())]
+    pub dtype_a: Dtype,
+    /// B's precision: f32, bf16 or f16
+    #[arg(long, default_value = Dtype::F32.name())]
+    pub dtype_b: Dtype,
+    /// How A's merger computes: full or packed
+    #[arg(long, default_value = Merger::Full.name())]
+    pub merger_a: Merger,
+    /// How B's merger computes: full or packed
+    #[arg(long, default_value = Merger::Full.name())]
+    pub merger_b: Merger,
+    /// What both sides share
+    #[command(flatten)]
+    pub shared: SharedArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What both sides of `model verify` share.
+#[derive(Debug, Args)]
+pub struct SharedArgs {
+    /// auto, cpu or cuda:N
+    #[arg(long, default_value = "auto")]
+    pub device: DeviceChoice,
+    /// How patches are selected
+    #[arg(long, value_enum, default_value_t = SelectionChoice::Argmax)]
+    pub selection: SelectionChoice,
+    /// The seed of --selection gumbel
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Images computed at once; without effect on ids
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub batch_size: u32,
+    /// Threads of the CPU backend; by default all cores
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4_096))]
+    pub threads: Option<u32>,
+}
+
+impl ModelVerifyArgs {
+    /// A and B, each as if it were alone.
+    #[must_use]
+    pub fn sides(&self) -> [ModelArgs; 2] {
+        let side = |model: &String, model_config: &Option<PathBuf>, backend, dtype, merger| ModelArgs {
+            model: model.clone(),
+            model_config: model_config.clone(),
+            backend,
+            device: self.shared.device,
+            dtype,
+            selection: self.shared.selection,
+            seed: self.shared.seed,
+            merger,
+            batch_size: self.shared.batch_size,
+            threads: self.shared.threads,
+        };
+        [
+            side(
+                &self.a,
+                &self.model_config_a,
+                self.backend_a,
+                self.dtype_a,
+                self.merger_a,
+            ),
+            side(
+                &self.b,
+                &self.model_config_b,
+                self.backend_b,
+                self.dtype_b,
+                self.merger_b,
+            ),
+        ]
+    }
+}

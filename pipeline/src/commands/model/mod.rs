@@ -1,0 +1,17 @@
+//! `img2tokens model`: what a model is, in another form, and whether two of them agree.
+
+mod agreement;
+mod convert;
+mod info;
+mod verify;
+
+use crate::cli::ModelCommand;
+use crate::exit::{Exit, Failed};
+
+pub(super) fn model(command: &ModelCommand) -> Result<Exit, Failed> {
+    match command {
+        ModelCommand::Info(args) => info::info(args),
+        ModelCommand::Convert(args) => convert::convert(args),
+        ModelCommand::Verify(args) => verify::verify(args),
+    }
+}
