@@ -1,4 +1,10 @@
 //! A run that is killed or stopped goes on to the same bytes as one that nobody disturbed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed step is a failed test"
+)]
 
 mod program;
 

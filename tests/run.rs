@@ -1,4 +1,10 @@
 //! `img2tokens run` over a real HTTP server: every pair is accounted for, and a run is a function of its input.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed step is a failed test"
+)]
 
 mod program;
 

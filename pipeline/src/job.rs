@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::config::{Compression, Config};
 use crate::embedded::{self, EmbeddedSamples};
 use crate::plan::{self, Identity, Plan, PlanError};
-use crate::run::{self, Flow, Meters, PlannedUnit, RunError};
+use crate::run::{self, Flow, Meters, PlannedUnit, Run, RunError};
 use crate::stages::{self, Stages};
 use crate::storage::Located;
 use crate::{model, storage};
@@ -86,17 +86,16 @@ impl Job {
             batch_size: self.config.vision.batch_size,
             unit_rows: self.config.input.unit_rows,
         };
-        let shard = Arc::new(self.shard);
-        let ran = run::run(
-            self.stages,
+        let ran = run::run(Run {
+            stages: self.stages,
             tokenizer,
             units,
-            self.destination,
-            shard,
+            destination: self.destination,
+            shard: Arc::new(self.shard),
             flow,
             meters,
             cancel,
-        )
+        })
         .await;
         if let Some(samples) = self.samples {
             samples.stop().await;

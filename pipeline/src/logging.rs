@@ -13,7 +13,7 @@ pub fn start(format: LogFormat) {
         .with_target(false);
     // One line a panic: a decoder's is caught and becomes its picture's failure, and needs no backtrace.
     std::panic::set_hook(Box::new(|panic| {
-        tracing::warn!("{}", panic.to_string().replace('\n', " "))
+        tracing::warn!("{}", panic.to_string().replace('\n', " "));
     }));
     match format {
         LogFormat::Text => builder.init(),

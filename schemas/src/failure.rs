@@ -99,7 +99,11 @@ impl std::str::FromStr for FailureReason {
     type Err = UnknownReason;
 
     fn from_str(code: &str) -> Result<Self, Self::Err> {
-        Self::ALL.iter().copied().find(|reason| reason.code() == code).ok_or_else(|| UnknownReason(code.to_owned()))
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|reason| reason.code() == code)
+            .ok_or_else(|| UnknownReason(code.to_owned()))
     }
 }
 
@@ -120,7 +124,12 @@ impl Failure {
     /// A failure that no server had a part in.
     #[must_use]
     pub fn new(reason: FailureReason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into(), http_status: None, attempts: 0 }
+        Self {
+            reason,
+            detail: detail.into(),
+            http_status: None,
+            attempts: 0,
+        }
     }
 }
 

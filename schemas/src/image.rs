@@ -89,7 +89,10 @@ impl Pixels {
         let side = size as usize;
         match side.checked_mul(side).and_then(|area| area.checked_mul(3)) {
             Some(expected) if expected == rgb.len() => Ok(Self { size, rgb }),
-            _ => Err(PixelsError { size, found: rgb.len() }),
+            _ => Err(PixelsError {
+                size,
+                found: rgb.len(),
+            }),
         }
     }
 
@@ -119,7 +122,10 @@ mod tests {
     #[test]
     fn pixels_of_another_length_are_refused() {
         assert!(Pixels::new(2, vec![0; 12]).is_ok());
-        assert_eq!(Pixels::new(2, vec![0; 11]), Err(PixelsError { size: 2, found: 11 }));
+        assert_eq!(
+            Pixels::new(2, vec![0; 11]),
+            Err(PixelsError { size: 2, found: 11 })
+        );
     }
 
     #[test]

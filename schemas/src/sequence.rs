@@ -87,7 +87,12 @@ mod tests {
 
     #[test]
     fn the_layout_over_llama_is_that_of_lavit() {
-        let lavit = Vocabulary { text_size: 32_000, codebook_size: 16_384, bos: 1, eos: 2 };
+        let lavit = Vocabulary {
+            text_size: 32_000,
+            codebook_size: 16_384,
+            bos: 1,
+            eos: 2,
+        };
         assert_eq!(lavit.image_start(), 32_000);
         assert_eq!(lavit.image_end(), 32_001);
         assert_eq!(lavit.first_code(), 32_002);

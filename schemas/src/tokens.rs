@@ -16,7 +16,10 @@ impl KeepMask {
         for (patch, _) in kept.iter().enumerate().filter(|(_, kept)| **kept) {
             bytes[patch / 8] |= 1 << (patch % 8);
         }
-        Self { patches: kept.len(), bytes: bytes.into() }
+        Self {
+            patches: kept.len(),
+            bytes: bytes.into(),
+        }
     }
 
     /// The mask that these bytes hold for an image of `patches` patches.
@@ -25,9 +28,13 @@ impl KeepMask {
     /// If the length is not `ceil(patches / 8)`, or a bit past the last patch is set.
     pub fn from_bytes(patches: usize, bytes: &[u8]) -> Result<Self, TokensError> {
         let spare = bytes.len() * 8;
-        let tail_is_clear = patches.is_multiple_of(8) || bytes.last().is_some_and(|last| last >> (patches % 8) == 0);
+        let tail_is_clear =
+            patches.is_multiple_of(8) || bytes.last().is_some_and(|last| last >> (patches % 8) == 0);
         if bytes.len() == patches.div_ceil(8) && tail_is_clear {
-            Ok(Self { patches, bytes: bytes.into() })
+            Ok(Self {
+                patches,
+                bytes: bytes.into(),
+            })
         } else {
             Err(TokensError::Mask { patches, bits: spare })
         }
@@ -48,7 +55,9 @@ impl KeepMask {
     /// Whether patch `patch` was kept; false past the last one.
     #[must_use]
     pub fn is_kept(&self, patch: usize) -> bool {
-        self.bytes.get(patch / 8).is_some_and(|byte| byte >> (patch % 8) & 1 == 1)
+        self.bytes
+            .get(patch / 8)
+            .is_some_and(|byte| byte >> (patch % 8) & 1 == 1)
     }
 
     /// The kept patches, in raster order.
@@ -71,7 +80,13 @@ impl KeepMask {
 
 impl std::fmt::Debug for KeepMask {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "KeepMask({} of {}: {})", self.kept(), self.patches, self.to_hex())
+        write!(
+            formatter,
+            "KeepMask({} of {}: {})",
+            self.kept(),
+            self.patches,
+            self.to_hex()
+        )
     }
 }
 
@@ -112,7 +127,10 @@ impl VisualTokens {
         if codes.len() == kept.kept() {
             Ok(Self { codes, kept })
         } else {
-            Err(TokensError::Count { codes: codes.len(), kept: kept.kept() })
+            Err(TokensError::Count {
+                codes: codes.len(),
+                kept: kept.kept(),
+            })
         }
     }
 
@@ -154,7 +172,10 @@ mod tests {
     fn tokens_need_one_code_for_each_kept_patch() {
         let kept = KeepMask::from_bools(&[true, false, true]);
         assert!(VisualTokens::new(vec![1, 2], kept.clone()).is_ok());
-        assert_eq!(VisualTokens::new(vec![1], kept), Err(TokensError::Count { codes: 1, kept: 2 }));
+        assert_eq!(
+            VisualTokens::new(vec![1], kept),
+            Err(TokensError::Count { codes: 1, kept: 2 })
+        );
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! The program as a user runs it, and the files it reads and leaves.
 #![allow(dead_code, reason = "every test file uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step is a failed test")]
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -63,12 +63,12 @@ pub fn read(file: &Path, overrides: &[Override]) -> Result<Config, ConfigError> 
         }
     }
     refuse_unknown(&name, &table)?;
-    let config = decode(&name, table)?;
+    let config = decode(&name, &table)?;
     super::validate::validate(&name, &config)?;
     Ok(config)
 }
 
-fn decode(file: &str, table: Table) -> Result<Config, ConfigError> {
+fn decode(file: &str, table: &Table) -> Result<Config, ConfigError> {
     serde_path_to_error::deserialize(Value::Table(table.clone())).map_err(|error| {
         let key = error.path().to_string();
         let value = key

@@ -243,17 +243,17 @@ fn assemble(
             "the selector keeps no patch of this picture",
         ));
     }
-    let text = stages.text.encode(&facts.caption).map_err(Failure::from)?;
+    let PictureFacts {
+        caption,
+        width,
+        height,
+        sha256,
+    } = facts;
+    let text = stages.text.encode(&caption).map_err(Failure::from)?;
     let sequences = stages
         .sequence
         .assemble(key, visual.codes(), &text.ids)
         .map_err(|error| Failure::new(FailureReason::TextEncoding, error.to_string()))?;
-    let PictureFacts {
-        width,
-        height,
-        sha256,
-        ..
-    } = facts;
     let pair = Arc::new(PairTokens {
         visual,
         text_ids: text.ids,

@@ -59,22 +59,43 @@ impl Flow {
     }
 }
 
-/// Runs `units` through `stages` and commits a shard for each; returns the stats of those it committed.
+/// A run, ready to start.
+pub struct Run {
+    /// All stages but the model.
+    pub stages: Stages,
+    /// The model on its device.
+    pub tokenizer: Box<dyn VisualTokenizer>,
+    /// What is to be done.
+    pub units: Vec<PlannedUnit>,
+    /// Where shards go.
+    pub destination: Arc<Destination>,
+    /// What they are written with.
+    pub shard: Arc<ShardConfig>,
+    /// How much is in flight.
+    pub flow: Flow,
+    /// Where the hops count.
+    pub meters: Meters,
+    /// Stops the run.
+    pub cancel: CancellationToken,
+}
+
+/// Runs units through the stages and commits a shard for each; returns the stats of those it committed.
 ///
-/// When `cancel` fires, units in flight are given up, nothing half-written stays, and what was committed is returned.
+/// When the token fires, units in flight are given up, nothing half-written stays, and what was committed is returned.
 ///
 /// # Errors
 /// The first thing that went wrong with something other than a pair: the input, the model, the device, the store.
-pub async fn run(
-    stages: Stages,
-    tokenizer: Box<dyn VisualTokenizer>,
-    units: Vec<PlannedUnit>,
-    destination: Arc<Destination>,
-    shard: Arc<ShardConfig>,
-    flow: Flow,
-    meters: Meters,
-    cancel: CancellationToken,
-) -> Result<Vec<ShardStats>, RunError> {
+pub async fn run(run: Run) -> Result<Vec<ShardStats>, RunError> {
+    let Run {
+        stages,
+        tokenizer,
+        units,
+        destination,
+        shard,
+        flow,
+        meters,
+        cancel,
+    } = run;
     let stages = Arc::new(stages);
     let (rows_out, rows) = channel(64);
     let (pictures_out, pictures) = channel(2 * Flow::decoders());

@@ -133,13 +133,13 @@ impl Reader {
             for row in batch.rows {
                 let waiting_since = Instant::now();
                 match admit(row, handle.clone(), place) {
-                    Ok(wanted) => {
+                    Admission::Wanted(wanted) => {
                         if rows.send(wanted).await.is_err() {
                             return Ok(());
                         }
                         self.meters.read.finish(1);
                     }
-                    Err((ticket, failure)) => {
+                    Admission::Refused(ticket, failure) => {
                         ticket.end(Err(failure)).await;
                         self.meters.read.fail(1);
                     }
@@ -154,57 +154,58 @@ impl Reader {
     }
 }
 
-/// A row with its ticket, if it is worth asking for its picture; else why it is not.
-fn admit(row: Result<Row, Outcome>, unit: UnitHandle, place: u64) -> Result<WantedPair, (Ticket, Failure)> {
-    let row = row.map_err(|outcome| {
-        let Outcome {
+/// What becomes of a row.
+enum Admission {
+    /// Its picture is wanted.
+    Wanted(WantedPair),
+    /// It is not worth asking for its picture.
+    Refused(Ticket, Failure),
+}
+
+fn admit(row: Result<Row, Outcome>, unit: UnitHandle, place: u64) -> Admission {
+    let ticket = |index, key, url, kept| Ticket {
+        unit,
+        place,
+        index,
+        key,
+        url,
+        kept,
+    };
+    match row {
+        Err(Outcome {
             index,
             key,
             url,
             kept,
             result,
-        } = outcome;
-        let failure = result
-            .err()
-            .unwrap_or_else(|| Failure::new(FailureReason::CorruptRow, "an unreadable row"));
-        (
-            Ticket {
-                unit: unit.clone(),
-                place,
-                index,
-                key,
-                url,
-                kept,
-            },
-            failure,
-        )
-    })?;
-    let Row {
-        index,
-        key,
-        picture,
-        caption,
-        kept,
-        stated_digest,
-    } = row;
-    let ticket = Ticket {
-        unit,
-        place,
-        index,
-        key,
-        url: picture.url().map(str::to_owned),
-        kept,
-    };
-    match caption.filter(|caption| !caption.trim().is_empty()) {
-        Some(caption) => Ok(WantedPair {
-            ticket,
+        }) => {
+            let unreadable = || Failure::new(FailureReason::CorruptRow, "an unreadable row");
+            Admission::Refused(
+                ticket(index, key, url, kept),
+                result.err().unwrap_or_else(unreadable),
+            )
+        }
+        Ok(Row {
+            index,
+            key,
             picture,
             caption,
+            kept,
             stated_digest,
-        }),
-        None => Err((
-            ticket,
-            Failure::new(FailureReason::EmptyCaption, "the row has no caption"),
-        )),
+        }) => {
+            let ticket = ticket(index, key, picture.url().map(str::to_owned), kept);
+            match caption.filter(|caption| !caption.trim().is_empty()) {
+                Some(caption) => Admission::Wanted(WantedPair {
+                    ticket,
+                    picture,
+                    caption,
+                    stated_digest,
+                }),
+                None => {
+                    let failure = Failure::new(FailureReason::EmptyCaption, "the row has no caption");
+                    Admission::Refused(ticket, failure)
+                }
+            }
+        }
     }
 }
