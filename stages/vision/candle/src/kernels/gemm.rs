@@ -101,8 +101,9 @@ impl Write<'_, '_> {
             a,
             b,
             from_zero: steps.start == 0,
+            narrow: columns.len() <= LANES,
         };
-        if columns.len() == PANEL {
+        if matches!(columns.len(), LANES | PANEL) {
             tile.rows::<V>(rows.len(), out, stride);
         } else {
             // The panel's zeros have no place in the output: a whole tile is computed beside it.
@@ -162,6 +163,8 @@ struct Tile<'a> {
     b: &'a [Line],
     /// Whether sums begin at 0, and not at what was written before.
     from_zero: bool,
+    /// Whether the second line of every step is of no use.
+    narrow: bool,
 }
 
 impl Tile<'_> {
@@ -190,7 +193,9 @@ impl Tile<'_> {
         if ROWS > V::TILE_ROWS {
             unreachable!("a tile has no more rows than registers");
         }
-        if V::TILE_VECTORS == 2 {
+        if self.narrow {
+            self.vectors::<V, ROWS, 1>(0, out, stride);
+        } else if V::TILE_VECTORS == 2 {
             self.vectors::<V, ROWS, 2>(0, out, stride);
         } else {
             self.vectors::<V, ROWS, 1>(0, out, stride);
@@ -208,7 +213,7 @@ impl Tile<'_> {
     ) {
         let steps = self.b.len() / 2;
         assert!(first + COUNT <= 2 && self.a.len() >= (ROWS - 1) * STRIDE + steps);
-        assert!(out.len() >= (ROWS - 1) * stride + PANEL);
+        assert!(out.len() >= (ROWS - 1) * stride + (first + COUNT) * LANES);
         let (a, b, out) = (
             self.a.as_ptr(),
             self.b[first.min(self.b.len())..].as_ptr().cast::<f32>(),

@@ -35,9 +35,9 @@ impl Kernel for SoftmaxRow<'_> {
             e.store_within(chunk);
         }
         let divisor = sum.sum() + self.smoothing;
-        let (shift, by) = (V::splat(self.shift), V::splat(divisor));
+        let (shift, factor) = (V::splat(self.shift), V::splat(1.0 / divisor));
         for chunk in self.scores.chunks_mut(LANES) {
-            V::load_or(chunk, 0.0).add(shift).div(by).store_within(chunk);
+            V::load_or(chunk, 0.0).add(shift).mul(factor).store_within(chunk);
         }
         divisor
     }
