@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use img2tokens_vision::{Dtype, Merger};
 
 use crate::config::{BackendChoice, DeviceChoice, Override, SelectionChoice, Vision};
+use crate::export::Format;
 
 pub use model::{ModelCommand, ModelConvertArgs, ModelInfoArgs, ModelVerifyArgs, SharedArgs};
 
@@ -54,6 +55,8 @@ pub enum Command {
     /// Look at models, convert and compare them
     #[command(subcommand)]
     Model(ModelCommand),
+    /// Write an output in the format of another trainer
+    Export(ExportArgs),
     /// Measure a stage and print JSON
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -195,6 +198,20 @@ pub struct InspectArgs {
     /// Show at most this many sequences
     #[arg(long, default_value_t = 10)]
     pub limit: usize,
+}
+
+/// `export`
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The format
+    #[arg(value_enum)]
+    pub format: Format,
+    /// The output's path
+    #[arg(value_name = "OUT")]
+    pub output: String,
+    /// The folder to write, which must be new or empty
+    #[arg(value_name = "DEST")]
+    pub destination: PathBuf,
 }
 
 /// `bench`

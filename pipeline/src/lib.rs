@@ -7,6 +7,7 @@
 //! - [`plan`]: which rows make which unit, stored beside the output;
 //! - [`job`]: all of that together, checked before anything runs;
 //! - [`run`]: the running pipeline;
+//! - [`export`]: committed shards in the formats of other trainers;
 //! - [`commands`]: one file a command.
 
 pub mod card;
@@ -15,6 +16,7 @@ pub mod commands;
 pub mod config;
 pub mod embedded;
 pub mod exit;
+pub mod export;
 pub mod job;
 pub mod logging;
 pub mod model;

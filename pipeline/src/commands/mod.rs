@@ -1,6 +1,7 @@
 //! One file a command: from parsed arguments to an exit code.
 
 mod bench;
+mod export;
 mod files;
 mod inspect;
 mod model;
@@ -29,6 +30,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, crate::exit::Failed> {
         Command::Text(args) => text::text(&args),
         Command::Verify(args) => verify::verify(&args).await,
         Command::Inspect(args) => inspect::inspect(&args).await,
+        Command::Export(args) => export::export(&args).await,
         Command::Model(command) => model::model(&command),
         Command::Bench(BenchCommand::Vision(args)) => bench::vision(&args),
         Command::Bench(BenchCommand::Image(args)) => bench::image(&args),

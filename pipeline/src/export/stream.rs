@@ -1,0 +1,156 @@
+//! From the committed units of an output to the files of a format, in bounded memory.
+
+use std::path::Path;
+
+use img2tokens_schemas::Vocabulary;
+use img2tokens_shard::read::{Sample, SampleReader};
+use img2tokens_shard::{Destination, UnitId, committed};
+use indicatif::ProgressBar;
+use tokio::task::spawn_blocking;
+
+use super::ExportError;
+use super::format::{Format, Sequence, SequenceWriter};
+use super::ids::IdWidth;
+use super::staging::Staging;
+
+/// What was written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// Units read.
+    pub units: u64,
+    /// Sequences written.
+    pub sequences: u64,
+    /// Ids in them.
+    pub tokens: u64,
+}
+
+/// Writes the sequences of all committed units to `folder`, which must not exist or be empty; `progress` counts units.
+///
+/// # Errors
+/// If nothing is committed, `folder` cannot be written, or a shard cannot be read or holds what the format cannot. In
+/// every case `folder` is as it was.
+pub async fn export(
+    output: &Destination,
+    format: Format,
+    folder: &Path,
+    progress: &ProgressBar,
+) -> Result<Exported, ExportError> {
+    let units = committed(output).await?;
+    if units.is_empty() {
+        let output = output.to_string();
+        return Err(ExportError::NothingCommitted { output });
+    }
+    progress.set_length(units.len() as u64);
+    let folder = folder.to_owned();
+    let mut stream = spawn_blocking(move || Stream::begin(format, &folder)).await??;
+    for unit in units {
+        let samples = SampleReader::open(output, unit).await?;
+        let samples = samples.ok_or(ExportError::Missing { unit })?;
+        stream = spawn_blocking(move || stream.add(unit, samples)).await??;
+        progress.inc(1);
+        progress.set_message(format!("{} sequences", stream.exported.sequences));
+    }
+    if stream.exported.sequences == 0 {
+        return Err(ExportError::NoSequences {
+            output: output.to_string(),
+            units: stream.exported.units,
+        });
+    }
+    spawn_blocking(move || stream.finish()).await?
+}
+
+/// An export under way.
+struct Stream {
+    format: Format,
+    open: Option<Open>,
+    staging: Staging,
+    exported: Exported,
+}
+
+/// What is known once the first unit has been opened.
+struct Open {
+    vocabulary: Vocabulary,
+    width: IdWidth,
+    writer: Box<dyn SequenceWriter>,
+    /// The bytes of the sequence at hand.
+    ids: Vec<u8>,
+}
+
+impl Stream {
+    fn begin(format: Format, folder: &Path) -> Result<Self, ExportError> {
+        Ok(Self {
+            format,
+            open: None,
+            staging: Staging::begin(folder)?,
+            exported: Exported::default(),
+        })
+    }
+
+    fn add(mut self, unit: UnitId, samples: SampleReader) -> Result<Self, ExportError> {
+        let vocabulary = samples.metadata().vocabulary;
+        let open = match self.open.take() {
+            None => Open::new(self.format, vocabulary, &self.staging)?,
+            Some(open) if open.vocabulary == vocabulary => open,
+            Some(_) => return Err(ExportError::Vocabulary { unit }),
+        };
+        let open = self.open.insert(open);
+        for batch in samples {
+            for sample in batch?.samples() {
+                self.exported.tokens += open.add(unit, &sample, &self.staging)?;
+                self.exported.sequences += 1;
+            }
+        }
+        self.exported.units += 1;
+        Ok(self)
+    }
+
+    fn finish(self) -> Result<Exported, ExportError> {
+        if let Some(open) = self.open {
+            let write = ExportError::write(self.staging.destination());
+            open.writer.finish().map_err(write)?;
+        }
+        self.staging.publish()?;
+        Ok(self.exported)
+    }
+}
+
+impl Open {
+    fn new(format: Format, vocabulary: Vocabulary, staging: &Staging) -> Result<Self, ExportError> {
+        let width = format.id_width(vocabulary.size());
+        let writer = format.writer(staging.path(), width);
+        Ok(Self {
+            vocabulary,
+            width,
+            writer: writer.map_err(ExportError::write(staging.destination()))?,
+            ids: Vec::new(),
+        })
+    }
+
+    /// Writes a sample; returns the number of its ids.
+    fn add(&mut self, unit: UnitId, sample: &Sample<'_>, staging: &Staging) -> Result<u64, ExportError> {
+        let (row, vocabulary_size) = (sample.row, self.vocabulary.size());
+        if sample.input_ids.is_empty() {
+            return Err(ExportError::Empty { unit, row });
+        }
+        self.width
+            .encode(sample.input_ids, vocabulary_size, &mut self.ids)
+            .map_err(|id| ExportError::Id {
+                unit,
+                row,
+                id,
+                vocabulary_size,
+            })?;
+        // The offsets of a list in the shard are 32 bits wide.
+        let tokens = sample.input_ids.len() as u32;
+        let sequence = Sequence {
+            key: sample.key,
+            order: sample.order,
+            tokens,
+            ids: &self.ids,
+        };
+        self.writer
+            .write(&sequence)
+            .map_err(ExportError::write(staging.destination()))?;
+        Ok(u64::from(tokens))
+    }
+}
