@@ -204,6 +204,10 @@ impl Tile<'_> {
     }
 
     /// `COUNT` vectors from the `first` on of each of `ROWS` rows.
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "sums stay in registers where every index is known"
+    )]
     #[inline(always)]
     fn vectors<V: Lanes, const ROWS: usize, const COUNT: usize>(
         &mut self,
