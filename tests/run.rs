@@ -247,6 +247,46 @@ fn a_run_with_other_settings_does_not_continue_a_plan() {
 }
 
 #[test]
+fn a_file_that_two_patterns_mean_is_read_once() {
+    let case = Case::new();
+    let (config, output) = case.config("out");
+    let input = case.folder.path().join("pairs.parquet").display().to_string();
+    let paths = format!("input.paths=[{input:?}, {:?}]", input.replace("pairs", "*"));
+    succeed(&["run", config.to_str().unwrap(), "--set", &paths]);
+    assert_eq!(data_rows(&output).len(), 8);
+}
+
+#[test]
+fn a_failure_after_the_download_says_how_often_it_was_asked_for() {
+    let case = Case::new();
+    let output = case.run("out", &[]);
+    let attempts = program::attempts(&output);
+    assert_eq!(attempts[&key(6)], 1, "the page that is no image");
+    assert_eq!(attempts[&key(8)], 2, "the error that stays");
+    assert_eq!(attempts[&key(12)], 0, "the row without a caption");
+}
+
+#[test]
+fn an_output_elsewhere_of_a_copied_input_has_the_same_bytes() {
+    let case = Case::new();
+    let first = case.run("first", &[]);
+    let (copy, second) = (
+        case.folder.path().join("copy.parquet"),
+        case.folder.path().join("second"),
+    );
+    std::fs::copy(case.folder.path().join("pairs.parquet"), &copy).unwrap();
+    std::fs::rename(&copy, case.folder.path().join("pairs.parquet")).unwrap();
+    case.run("second", &[]);
+    let tables = |output: &Path| {
+        let all = files(output);
+        all.into_iter()
+            .filter(|(name, _)| name.ends_with(".parquet"))
+            .collect::<Vec<_>>()
+    };
+    assert!(tables(&first) == tables(&second));
+}
+
+#[test]
 fn a_limit_takes_the_first_rows_only() {
     let case = Case::new();
     let (config, output) = case.config("out");

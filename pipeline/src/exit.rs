@@ -55,6 +55,16 @@ impl Failed {
         Self { exit, error }
     }
 
+    /// Whether the reader of our output is gone (`img2tokens inspect OUT | head`): nothing failed.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        let mut causes = self
+            .error
+            .chain()
+            .filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+        causes.any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
     /// A run that failed, for good or for now.
     pub fn run(error: impl Into<anyhow::Error>) -> Self {
         let error = error.into();

@@ -1,11 +1,11 @@
 //! A job: everything a run needs, built from the config and checked, before the first picture is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use img2tokens_engine::CancellationToken;
-use img2tokens_shard::{Destination, ShardConfig, ShardStats};
-use img2tokens_source::{Input, expand};
+use img2tokens_shard::{Destination, ShardConfig, ShardError, ShardStats};
+use img2tokens_source::{Input, SourceError, expand};
 use img2tokens_vision::Checkpoint;
 use serde_json::json;
 
@@ -119,6 +119,9 @@ async fn inputs(config: &Config, samples: Option<&EmbeddedSamples>) -> anyhow::R
                 .map(Arc::new),
         );
     }
+    // Two patterns may mean one file: it is read once.
+    let mut seen = BTreeSet::new();
+    inputs.retain(|input: &Arc<Input>| seen.insert(input.name.clone()));
     Ok(inputs)
 }
 
@@ -174,10 +177,15 @@ fn shard_config(
 /// Whether an error that ended a job is one that may pass: the program then exits with 75.
 #[must_use]
 pub fn is_transient(error: &anyhow::Error) -> bool {
-    if let Some(error) = error.downcast_ref::<RunError>() {
-        return error.is_transient();
-    }
-    error
-        .downcast_ref::<img2tokens_shard::ShardError>()
-        .is_some_and(img2tokens_shard::ShardError::is_transient)
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<RunError>()
+            .is_some_and(RunError::is_transient)
+            || cause
+                .downcast_ref::<ShardError>()
+                .is_some_and(ShardError::is_transient)
+            || cause
+                .downcast_ref::<SourceError>()
+                .is_some_and(SourceError::is_transient)
+    })
 }

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     };
     match runtime.block_on(commands::execute(cli)) {
         Ok(exit) => exit.into(),
+        Err(failed) if failed.is_closed_pipe() => exit::Exit::Done.into(),
         Err(failed) => {
             eprintln!("img2tokens: {}", failed.line());
             failed.exit.into()

@@ -1,6 +1,7 @@
 //! From what a user writes (a folder, s3://, gs://, az://, http://) to the store behind it.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use img2tokens_shard::Destination;
@@ -56,7 +57,10 @@ pub fn resolve(location: &str) -> Result<Located, StorageError> {
     let Some((scheme, rest)) = location.split_once("://").filter(|(scheme, _)| *scheme != "file") else {
         let path = local(location).unwrap_or_default();
         let absolute = std::path::absolute(path).map_err(|error| refused(error.to_string()))?;
-        let path = absolute.to_string_lossy().trim_start_matches('/').to_owned();
+        let path = without_parents(&absolute)
+            .to_string_lossy()
+            .trim_start_matches('/')
+            .to_owned();
         return Ok(Located {
             store: Arc::new(LocalFileSystem::new()),
             root: "/".to_owned(),
@@ -67,7 +71,7 @@ pub fn resolve(location: &str) -> Result<Located, StorageError> {
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let root = format!("{scheme}://{authority}/");
     let url = Url::parse(&root).map_err(|error| refused(error.to_string()))?;
-    let settings = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
+    let settings = std::env::vars_os().filter_map(store_setting);
     let (store, _) = object_store::parse_url_opts(&url, settings).map_err(|source| StorageError::Store {
         location: location.to_owned(),
         source,
@@ -77,6 +81,29 @@ pub fn resolve(location: &str) -> Result<Located, StorageError> {
         root,
         path: path.to_owned(),
     })
+}
+
+/// `..` resolved by name alone: stores have no such folders, and a pattern's need not exist.
+fn without_parents(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+/// A variable of the environment as a store's setting, if it is one.
+fn store_setting((name, value): (OsString, OsString)) -> Option<(String, String)> {
+    let name = name.into_string().ok()?.to_ascii_lowercase();
+    let known = ["aws_", "google_", "azure_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix));
+    known.then_some((name, value.into_string().ok()?))
 }
 
 /// The output root that `location` names.
@@ -117,6 +144,8 @@ mod tests {
             root == "/" && path.ends_with("some/data-*.parquet") && !path.starts_with('/'),
             "{path}"
         );
+        let Located { path: dotted, .. } = resolve("elsewhere/../some/./data-*.parquet").unwrap();
+        assert_eq!(dotted, path);
         assert_eq!(local("out"), Some(PathBuf::from("out")));
         assert_eq!(local("s3://bucket/out"), None);
     }

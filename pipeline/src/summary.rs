@@ -7,9 +7,6 @@ use std::time::{Duration, Instant};
 use img2tokens_schemas::FailureReason;
 use img2tokens_shard::{Distribution, ShardStats};
 
-use crate::plan::Plan;
-use crate::run::PlannedUnit;
-
 /// The sums over units.
 #[derive(Debug, Default, Clone)]
 pub struct Totals {
@@ -65,13 +62,13 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Before the run: what the plan has and what of it is to be done.
+    /// Before the run: how many units the plan has, and how many of them are committed.
     #[must_use]
-    pub fn new(plan: &Plan, wanted: &[PlannedUnit], output: String) -> Self {
+    pub fn new(planned: u64, committed: u64, output: String) -> Self {
         Self {
             totals: Totals::default(),
-            planned: plan.units,
-            skipped: plan.units - wanted.len() as u64,
+            planned,
+            skipped: committed,
             output,
             started: Instant::now(),
             took: Duration::ZERO,

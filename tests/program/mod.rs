@@ -1,6 +1,11 @@
 //! The program as a user runs it, and the files it reads and leaves.
 #![allow(dead_code, reason = "every test file uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed step is a failed test"
+)]
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,7 +14,7 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, UInt16Type};
+use arrow_array::types::{Int32Type, UInt16Type, UInt32Type};
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -216,6 +221,24 @@ pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         }
     }
     found
+}
+
+/// Key and attempts of every row of the failures files.
+pub fn attempts(output: &Path) -> BTreeMap<String, u32> {
+    let mut attempts = BTreeMap::new();
+    for batch in batches(&output.join("failures")) {
+        let keys = batch.column_by_name("key").unwrap().as_string::<i32>();
+        let counts = batch
+            .column_by_name("attempts")
+            .unwrap()
+            .as_primitive::<UInt32Type>();
+        attempts.extend(
+            keys.iter()
+                .zip(counts.values())
+                .map(|(key, count)| (key.unwrap().to_owned(), *count)),
+        );
+    }
+    attempts
 }
 
 /// The values of a kept text column.

@@ -1,5 +1,7 @@
 //! `img2tokens inspect`: reads sequences back for a person.
 
+use std::io::Write;
+
 use anyhow::anyhow;
 use img2tokens_schemas::KeepMask;
 use img2tokens_shard::read::{DataReader, DataRow};
@@ -58,7 +60,7 @@ async fn inspect_unit(
                 return Ok(printed);
             }
             if key.is_none_or(|key| key == row.sample.key) {
-                print_row(&row)?;
+                print_row(std::io::stdout().lock(), &row)?;
                 printed += 1;
             }
         }
@@ -66,23 +68,25 @@ async fn inspect_unit(
     Ok(printed)
 }
 
-fn print_row(row: &DataRow<'_>) -> anyhow::Result<()> {
+fn print_row(mut out: impl Write, row: &DataRow<'_>) -> anyhow::Result<()> {
     let sample = &row.sample;
-    println!("{}  {}", sample.key, sample.order);
-    println!("  caption  {}", row.caption);
-    println!(
+    writeln!(out, "{}  {}", sample.key, sample.order)?;
+    writeln!(out, "  caption  {}", row.caption)?;
+    writeln!(
+        out,
         "  picture  {} ({} x {})",
         row.url.unwrap_or("embedded"),
         row.width,
         row.height
-    );
-    println!(
+    )?;
+    writeln!(
+        out,
         "  ids      {} = {} text + {} visual + specials",
         row.num_tokens,
         row.text_ids.len(),
         sample.image_len
-    );
-    println!("  codes    {:?}", row.image_codes);
+    )?;
+    writeln!(out, "  codes    {:?}", row.image_codes)?;
     let mask = KeepMask::from_bytes(row.kept_patches.len() * 8, row.kept_patches)?;
     let side = mask.patches().isqrt();
     for line in 0..side {
@@ -93,8 +97,8 @@ fn print_row(row: &DataRow<'_>) -> anyhow::Result<()> {
                 " ."
             }
         });
-        println!("          {}", patches.collect::<String>());
+        writeln!(out, "          {}", patches.collect::<String>())?;
     }
-    println!();
+    writeln!(out)?;
     Ok(())
 }

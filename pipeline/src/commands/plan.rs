@@ -13,7 +13,7 @@ pub(super) async fn plan(args: RunArgs) -> Result<Exit, Failed> {
         .await
         .map_err(Failed::run)?;
     let (plan, output) = (&job.plan, &job.config.output.path);
-    println!("plan       {output}/{PLAN_FILE}  ({})", &plan.identity_hash[..16]);
+    println!("plan       {output}/{PLAN_FILE}  ({})", plan.identity_hash);
     let rows = plan.rows.map_or_else(
         || "rows counted as they are read".to_owned(),
         |rows| format!("{rows} rows"),

@@ -1,5 +1,6 @@
 //! `img2tokens run`: all units that are not committed yet.
 
+use std::io::Write;
 use std::time::Duration;
 
 use img2tokens_engine::CancellationToken;
@@ -29,17 +30,17 @@ pub(super) async fn run(args: RunArgs) -> Result<Exit, Failed> {
     let config = config::read(&args.config.config, &args.config.overrides).map_err(Failed::usage)?;
     let job = Job::prepare(config, args.limit).await.map_err(Failed::usage)?;
     let done = committed(&job.destination).await.map_err(Failed::run)?;
-    let wanted: Vec<PlannedUnit> = job
+    let wanted = job
         .units
         .iter()
         .filter(|unit| !done.contains(&unit.id))
         .cloned()
         .collect();
-    run_units(job, wanted).await
+    run_units(job, wanted, done.len() as u64).await
 }
 
-/// Runs these units of a job with progress bars and a summary.
-pub(super) async fn run_units(job: Job, wanted: Vec<PlannedUnit>) -> Result<Exit, Failed> {
+/// Runs these units of a job, of which some are committed before, with progress bars and a summary.
+pub(super) async fn run_units(job: Job, wanted: Vec<PlannedUnit>, before: u64) -> Result<Exit, Failed> {
     let cancel = CancellationToken::new();
     let signals = stop::on_signals(cancel.clone()).map_err(Failed::run)?;
     let (plan, destination, output) = (
@@ -47,24 +48,28 @@ pub(super) async fn run_units(job: Job, wanted: Vec<PlannedUnit>) -> Result<Exit
         job.destination.clone(),
         job.config.output.path.clone(),
     );
-    let mut summary = Summary::new(&plan, &wanted, output);
+    let mut summary = Summary::new(plan.units, before, output);
     let meters = Meters::default();
     let progress = Progress::start(&meters, &wanted);
-    let ran = job.run(wanted, meters, cancel.clone()).await;
+    let all = wanted.len();
+    let ran = job.run(wanted, meters, cancel).await;
     progress.finish().await;
-    signals.abort();
     let committed = ran.map_err(Failed::run)?;
     summary.add(&committed);
-    print!("{summary}");
-    if cancel.is_cancelled() {
+    let stopped = committed.len() < all;
+    if !stopped {
+        let complete = card::write_if_complete(&destination, &plan)
+            .await
+            .map_err(Failed::run)?;
+        sweep(&destination, dead_after(&destination, complete))
+            .await
+            .map_err(Failed::run)?;
+    }
+    signals.abort();
+    write!(std::io::stdout(), "{summary}").map_err(Failed::run)?;
+    if stopped {
         eprintln!("img2tokens: stopped before the end; run the same command again to go on");
         return Ok(Exit::Retry);
     }
-    let complete = card::write_if_complete(&destination, &plan)
-        .await
-        .map_err(Failed::run)?;
-    sweep(&destination, dead_after(&destination, complete))
-        .await
-        .map_err(Failed::run)?;
     Ok(Exit::Done)
 }

@@ -1,7 +1,7 @@
 //! `img2tokens unit`: one unit; nothing to do if it is committed.
 
 use anyhow::anyhow;
-use img2tokens_shard::read_stats;
+use img2tokens_shard::committed;
 
 use super::run::run_units;
 use crate::cli::UnitArgs;
@@ -26,7 +26,11 @@ pub(super) async fn unit(args: UnitArgs) -> Result<Exit, Failed> {
                 job.plan.units.saturating_sub(1)
             ))
         })?;
-    let done = read_stats(&job.destination, unit.id).await.map_err(Failed::run)?;
-    let wanted = if done.is_some() { Vec::new() } else { vec![unit] };
-    run_units(job, wanted).await
+    let done = committed(&job.destination).await.map_err(Failed::run)?;
+    let wanted = if done.contains(&unit.id) {
+        Vec::new()
+    } else {
+        vec![unit]
+    };
+    run_units(job, wanted, done.len() as u64).await
 }

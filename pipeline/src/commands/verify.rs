@@ -1,5 +1,6 @@
 //! `img2tokens verify`: every checksum, count, id range and schema of a finished or partial output.
 
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -27,26 +28,31 @@ pub(super) async fn verify(args: &OutputArgs) -> Result<Exit, Failed> {
             ))
         })?;
     let (totals, findings) = verify_units(&destination, &plan).await.map_err(Failed::run)?;
-    for finding in &findings.listed {
-        println!("{finding}");
-    }
-    if findings.total > findings.listed.len() as u64 {
-        println!("and {} more", findings.total - findings.listed.len() as u64);
-    }
-    println!(
-        "{} of {} units committed: {} sequences from {} pairs, {} failures; {} found wrong",
-        totals.units,
-        plan.units,
-        totals.sequences,
-        totals.pairs,
-        totals.failed(),
-        findings.total,
-    );
+    print(plan.units, &totals, &findings).map_err(Failed::run)?;
     Ok(if findings.is_empty() {
         Exit::Done
     } else {
         Exit::Failed
     })
+}
+
+fn print(planned: u64, totals: &Totals, findings: &Findings) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for finding in &findings.listed {
+        writeln!(out, "{finding}")?;
+    }
+    if findings.total > findings.listed.len() as u64 {
+        writeln!(out, "and {} more", findings.total - findings.listed.len() as u64)?;
+    }
+    writeln!(
+        out,
+        "{} of {planned} units committed: {} sequences from {} pairs, {} failures; {} found wrong",
+        totals.units,
+        totals.sequences,
+        totals.pairs,
+        totals.failed(),
+        findings.total,
+    )
 }
 
 async fn verify_units(destination: &Destination, plan: &Plan) -> anyhow::Result<(Totals, Findings)> {

@@ -13,7 +13,7 @@ pub enum PlanError {
     #[error("the plan cannot be read or stored")]
     Store(#[from] ShardError),
     /// An input cannot be read.
-    #[error(transparent)]
+    #[error("the inputs cannot be planned")]
     Source(#[from] SourceError),
     /// An input that stood in the plan cannot be found.
     #[error("input {name} cannot be found any more")]

@@ -77,13 +77,17 @@ impl Plan {
         Self::read(destination).await?.ok_or(PlanError::Vanished)
     }
 
-    /// The hash that stands in every unit's stats: of identity, inputs and units.
+    /// The hash that stands in every file of every unit: of the identity and of the inputs' content as far as it is
+    /// known. Not of where or since when the inputs lie there: the same rows give the same bytes wherever they are.
     ///
     /// # Errors
     /// If the plan cannot be written as JSON.
     pub fn hash(&self) -> Result<String, PlanError> {
-        let content =
-            serde_json::to_vec(&(&self.identity_hash, &self.inputs)).map_err(PlanError::Malformed)?;
+        let surveys = self.inputs.iter().map(|input| &input.survey);
+        let known: Vec<_> = surveys
+            .map(|survey| (survey.size, &survey.columns, &survey.extents))
+            .collect();
+        let content = serde_json::to_vec(&(&self.identity_hash, known)).map_err(PlanError::Malformed)?;
         Ok(blake3::hash(&content).to_hex().to_string())
     }
 

@@ -32,8 +32,11 @@ impl RunError {
         match self {
             Self::Shard(error) => error.is_transient(),
             Self::Source(error) => error.is_transient(),
-            Self::Vision(_) | Self::Lost(_) => true,
-            Self::Order(_) => false,
+            Self::Vision(WorkerError::Failed(TokenizeError::Vision(error))) => {
+                matches!(error, VisionError::Backend { .. })
+            }
+            // Bugs of this program: the same input would fail the same way again.
+            Self::Vision(_) | Self::Lost(_) | Self::Order(_) => false,
         }
     }
 }

@@ -77,7 +77,7 @@ struct PictureFacts {
 /// Downloads the picture, unless the input brought it along.
 pub(super) async fn fetch(stages: &Stages, pair: WantedPair) -> Crossing<EncodedPair> {
     let WantedPair {
-        ticket,
+        mut ticket,
         picture,
         caption,
         stated_digest,
@@ -92,6 +92,9 @@ pub(super) async fn fetch(stages: &Stages, pair: WantedPair) -> Crossing<Encoded
             let started = Instant::now();
             let fetched = stages.fetch.fetch(&url).await;
             ticket.spent(Part::Fetch, started);
+            if let Ok(fetched) = &fetched {
+                ticket.attempts = fetched.attempts;
+            }
             fetched.map(ImageBytes::Fetched).map_err(Failure::from)
         }
     };

@@ -170,6 +170,7 @@ fn admit(row: Result<Row, Outcome>, unit: UnitHandle, place: u64) -> Admission {
         key,
         url,
         kept,
+        attempts: 0,
     };
     match row {
         Err(Outcome {

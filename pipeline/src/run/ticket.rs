@@ -39,6 +39,8 @@ pub(super) struct Ticket {
     pub(super) key: String,
     pub(super) url: Option<String>,
     pub(super) kept: KeptColumns,
+    /// How often the picture was asked for.
+    pub(super) attempts: u32,
 }
 
 impl Ticket {
@@ -51,7 +53,12 @@ impl Ticket {
             key,
             url,
             kept,
+            attempts,
         } = self;
+        let result = result.map_err(|failure| Failure {
+            attempts: failure.attempts.max(attempts),
+            ..failure
+        });
         let outcome = Box::new(Outcome {
             index,
             key,
