@@ -61,6 +61,26 @@ pub fn shared(path: &str) -> PathBuf {
     found
 }
 
+/// The same as an argument of the program.
+pub fn path(name: &str) -> String {
+    shared(name).display().to_string()
+}
+
+/// What a command that ends well prints, as JSON.
+pub fn json(arguments: &[&str]) -> serde_json::Value {
+    serde_json::from_str(&succeed(arguments)).unwrap()
+}
+
+/// The one line that a command which fails with this code says.
+pub fn complaint(arguments: &[&str], expected: i32) -> String {
+    let output = run(arguments);
+    assert_eq!(code(&output), expected, "{arguments:?}: {}", messages(&output));
+    let text = messages(&output);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(output.stdout.is_empty(), "{arguments:?} prints nothing");
+    text
+}
+
 /// Writes a LAION-like Parquet file of these columns.
 pub fn write_parquet(file: &Path, columns: &[(&str, Vec<Option<String>>)]) {
     let arrays = columns.iter().map(|(name, values)| {
