@@ -6,7 +6,7 @@
 //! starts over.
 //!
 //! [`Format`] names what can be written; [`export()`] writes it. The formats with flat files of ids differ in their
-//! [`Sidecar`](flat::Sidecar) only.
+//! `Sidecar` only.
 
 mod datatrove;
 mod error;
