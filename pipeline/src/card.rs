@@ -56,7 +56,7 @@ filters, of {rows} rows in all.
   under `img2tokens.provenance`.
 - Visual codes of an image: {least} to {most}, median {median}. Ids of all sequences together: {ids}.
 
-With the image on the left, LaVIT itself feeds its language model continuous features of the merger, not codes. This
+{extras}With the image on the left, LaVIT itself feeds its language model continuous features of the merger, not codes. This
 dataset holds codes in both orders.
 
 ## What failed
@@ -96,5 +96,42 @@ print(data[0]["input_ids"])
         most = totals.image_codes.max().unwrap_or(0),
         median = totals.image_codes.median().unwrap_or(0),
         ids = totals.input_ids.sum(),
+        extras = extras(plan, totals),
     )
+}
+
+/// What the optional columns hold.
+fn extras(plan: &Plan, totals: &Totals) -> String {
+    let (model, output) = (&plan.identity.model, &plan.identity.settings["output"]);
+    let mut text = String::new();
+    let merger = match output["features"].as_str() {
+        Some("merged_f16") => Some("the tokenizer's merger, what the codes are quantised from".to_owned()),
+        Some("language_model_f16") => Some(format!(
+            "the merger retrained with the language model (digest `{}`)",
+            model.feature_merger.as_deref().unwrap_or_default()
+        )),
+        _ => None,
+    };
+    if let Some(merger) = merger {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "- `image_features`: a row of {} half-precision numbers for each kept patch, by {merger}.",
+            model.config.width
+        );
+    }
+    if let Some(mean) = totals.reconstruction.mean() {
+        let _ = writeln!(
+            text,
+            "- `reconstruction_cosine`: how near the codes lead back to the encoder's features, by the decoder of digest \
+             `{}`; mean {mean:.4}, from {:.4} to {:.4}.",
+            model.decoder.as_deref().unwrap_or_default(),
+            totals.reconstruction.min,
+            totals.reconstruction.max
+        );
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
 }

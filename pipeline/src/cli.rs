@@ -118,6 +118,12 @@ pub struct ModelArgs {
     /// The seed of --selection gumbel
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// Keep at least so many patches: those most likely kept
+    #[arg(long, value_name = "N")]
+    pub min_tokens: Option<u32>,
+    /// Keep at most so many patches: those most likely kept
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_tokens: Option<u32>,
     /// How the merger computes: full or packed
     #[arg(long, default_value = Merger::Full.name())]
     pub merger: Merger,
@@ -142,6 +148,8 @@ impl ModelArgs {
             selection: self.selection,
             seed: self.seed,
             merger: self.merger,
+            min_tokens: self.min_tokens.map(|count| count as usize),
+            max_tokens: self.max_tokens.map(|count| count as usize),
             threads: self.threads.map(|threads| threads as usize),
         }
     }
@@ -153,6 +161,9 @@ pub struct TokenizeArgs {
     /// The model
     #[command(flatten)]
     pub model: ModelArgs,
+    /// Print how near the codes lead back to the encoder's features, by the model's decoder
+    #[arg(long)]
+    pub reconstruction: bool,
     /// Image files
     #[arg(required = true)]
     pub images: Vec<PathBuf>,
@@ -217,7 +228,7 @@ pub struct ExportArgs {
 /// `bench`
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
-    /// Tokenize random pixels
+    /// Tokenize images, or random pixels
     Vision(BenchVisionArgs),
     /// Decode and resize pictures
     Image(BenchImageArgs),
@@ -232,6 +243,8 @@ pub struct BenchVisionArgs {
     /// Batches measured, after one that is not
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     pub batches: u32,
+    /// Image files, again and again; by default random pixels
+    pub images: Vec<PathBuf>,
 }
 
 /// `bench image`

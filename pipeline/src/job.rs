@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use img2tokens_engine::CancellationToken;
+use img2tokens_schemas::OptionalColumns;
 use img2tokens_shard::{Destination, ShardConfig, ShardError, ShardStats};
 use img2tokens_source::{Input, SourceError, expand};
 use img2tokens_vision::Checkpoint;
@@ -80,7 +81,11 @@ impl Job {
         meters: Meters,
         cancel: CancellationToken,
     ) -> anyhow::Result<Vec<ShardStats>> {
-        let tokenizer = model::load(&self.config.vision, &self.checkpoint)?;
+        let tokenizer = model::load(
+            &self.config.vision,
+            model::extras(&self.config.output),
+            &self.checkpoint,
+        )?;
         let flow = Flow {
             fetches: self.config.fetch.concurrency,
             batch_size: self.config.vision.batch_size,
@@ -163,6 +168,12 @@ fn shard_config(
             Compression::None => img2tokens_shard::Compression::None,
         },
         row_group_rows: config.output.row_group_rows,
+        optional: OptionalColumns {
+            image_features: model::extras(&config.output)
+                .features
+                .map(|_| checkpoint.config().width as i32),
+            reconstruction_cosine: config.output.reconstruction,
+        },
         kept: plan
             .inputs
             .first()

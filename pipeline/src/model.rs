@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use img2tokens_vision::{Checkpoint, CheckpointError, ModelSource, Selection, VisionError, VisualTokenizer};
+use img2tokens_vision::{
+    Checkpoint, CheckpointError, Extras, FeatureMerger, ModelSource, Noise, Selection, TokenCount, VisionError,
+    VisualTokenizer,
+};
 use img2tokens_vision_candle::{CandleTokenizer, Settings};
 
-use crate::config::{BackendChoice, DeviceChoice, SelectionChoice, Vision};
+use crate::config::{BackendChoice, DeviceChoice, Features, Output, SelectionChoice, Vision};
 
 /// A model that cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -60,22 +63,37 @@ pub fn open_named(name: &str, config: Option<&Path>) -> Result<Checkpoint, Model
     Checkpoint::open(&source).map_err(failed)
 }
 
+/// What the output's columns need beside tokens.
+#[must_use]
+pub const fn extras(output: &Output) -> Extras {
+    Extras {
+        features: match output.features {
+            Features::None => None,
+            Features::MergedF16 => Some(FeatureMerger::Tokenizer),
+            Features::LanguageModelF16 => Some(FeatureMerger::LanguageModel),
+        },
+        reconstruction: output.reconstruction,
+    }
+}
+
 /// Loads a checkpoint onto the configured device.
 ///
 /// # Errors
 /// If the device is not to be had or a tensor is missing or misshapen.
-pub fn load(vision: &Vision, checkpoint: &Checkpoint) -> Result<Box<dyn VisualTokenizer>, ModelError> {
+pub fn load(
+    vision: &Vision,
+    extras: Extras,
+    checkpoint: &Checkpoint,
+) -> Result<Box<dyn VisualTokenizer>, ModelError> {
     let BackendChoice::Candle = vision.backend;
     if let DeviceChoice::Cuda(_) = vision.device {
         return Err(ModelError::NoCuda(vision.device));
     }
     let settings = Settings {
         dtype: vision.dtype,
-        selection: match vision.selection {
-            SelectionChoice::Argmax => Selection::Argmax,
-            SelectionChoice::Gumbel => Selection::Gumbel { seed: vision.seed },
-        },
+        selection: selection(vision),
         merger: vision.merger,
+        extras,
         threads: threads(vision),
     };
     let tokenizer = CandleTokenizer::new(checkpoint, settings).map_err(|source| ModelError::Load {
@@ -83,6 +101,19 @@ pub fn load(vision: &Vision, checkpoint: &Checkpoint) -> Result<Box<dyn VisualTo
         source: Box::new(source),
     })?;
     Ok(Box::new(tokenizer))
+}
+
+fn selection(vision: &Vision) -> Selection {
+    Selection {
+        noise: match vision.selection {
+            SelectionChoice::Argmax => Noise::None,
+            SelectionChoice::Gumbel => Noise::Gumbel { seed: vision.seed },
+        },
+        count: TokenCount {
+            least: vision.min_tokens,
+            most: vision.max_tokens,
+        },
+    }
 }
 
 /// Threads of the CPU backend: as configured, else all cores.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use img2tokens_schemas::FailureReason;
-use img2tokens_shard::{Distribution, ShardStats};
+use img2tokens_shard::{CosineSummary, Distribution, ShardStats};
 
 /// The sums over units.
 #[derive(Debug, Default, Clone)]
@@ -26,6 +26,8 @@ pub struct Totals {
     pub image_codes: Distribution,
     /// Ids of a sequence.
     pub input_ids: Distribution,
+    /// How near codes lead back to the encoder's features, where that was asked for.
+    pub reconstruction: CosineSummary,
 }
 
 impl Totals {
@@ -41,6 +43,9 @@ impl Totals {
         }
         self.image_codes.merge(&stats.image_codes);
         self.input_ids.merge(&stats.input_ids);
+        if let Some(cosine) = &stats.reconstruction_cosine {
+            self.reconstruction.merge(cosine);
+        }
     }
 
     /// Failed pairs, whatever the reason.
@@ -111,6 +116,10 @@ impl fmt::Display for Summary {
                 totals.image_codes.max(),
             ) {
                 writeln!(f, "tokens/image  min {min}, median {median}, max {max}")?;
+            }
+            if let Some(mean) = totals.reconstruction.mean() {
+                let CosineSummary { min, max, .. } = totals.reconstruction;
+                writeln!(f, "reconstruction min {min:.3}, mean {mean:.3}, max {max:.3} (cosine)")?;
             }
             writeln!(
                 f,

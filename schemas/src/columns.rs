@@ -69,6 +69,35 @@ pub fn data_fields() -> Fields {
     .into()
 }
 
+/// Columns of `data/part-*.parquet` that a run may ask for; they stand between the fixed ones and the kept ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OptionalColumns {
+    /// `image_features`: merged features of kept patches `[T, D]` in half precision, rows of this width D.
+    pub image_features: Option<i32>,
+    /// `reconstruction_cosine`: how near the codes lead back to the encoder's features.
+    pub reconstruction_cosine: bool,
+}
+
+impl OptionalColumns {
+    /// The fields of those asked for, in their order.
+    #[must_use]
+    pub fn fields(self) -> Vec<Field> {
+        let features = self
+            .image_features
+            .map(|width| Field::new("image_features", list_of(feature_row(width)), false));
+        let cosine = self
+            .reconstruction_cosine
+            .then(|| Field::new("reconstruction_cosine", DataType::Float32, false));
+        features.into_iter().chain(cosine).collect()
+    }
+}
+
+/// A row of `image_features`: D numbers.
+#[must_use]
+pub fn feature_row(width: i32) -> DataType {
+    DataType::FixedSizeList(list_item(DataType::Float16), width)
+}
+
 /// The schema of `failures/part-*.parquet`.
 #[must_use]
 pub fn failure_schema() -> Schema {

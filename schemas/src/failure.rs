@@ -78,6 +78,8 @@ reasons! {
     TooSmall = "too_small",
     /// The image does not decode.
     CorruptImage = "corrupt_image",
+    /// The model's numbers for this image are infinite or undefined: too large for the dtype.
+    NotFinite = "not_finite",
     /// The selector keeps no patch of the image, so it has no codes.
     NoVisualTokens = "no_visual_tokens",
     /// The caption gives no text ids, or the tokenizer refuses it.

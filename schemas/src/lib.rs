@@ -7,6 +7,7 @@
 //! tables need.
 
 pub mod failure;
+pub mod features;
 pub mod image;
 pub mod sequence;
 pub mod tokens;
@@ -17,11 +18,12 @@ pub mod columns;
 pub mod row;
 
 pub use failure::{Failure, FailureReason};
+pub use features::{FeaturesError, MergedFeatures};
 pub use image::{Digest, ImageFormat, Pixels, PixelsError};
 pub use sequence::{Order, Sequence, Vocabulary};
 pub use tokens::{KeepMask, TokensError, VisualTokens};
 
 #[cfg(feature = "arrow")]
-pub use columns::{InputColumn, SCHEMA_VERSION};
+pub use columns::{InputColumn, OptionalColumns, SCHEMA_VERSION};
 #[cfg(feature = "arrow")]
 pub use row::{KeptColumns, Outcome, PairTokens, PictureSource, Row, RowIndex, SequenceRow, StatedDigest};

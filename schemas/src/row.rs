@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 
-use crate::{Digest, Failure, Sequence, VisualTokens};
+use crate::{Digest, Failure, MergedFeatures, Sequence, VisualTokens};
 
 /// A row's place in its unit, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +97,10 @@ pub enum StatedDigest {
 pub struct PairTokens {
     /// Codes and mask.
     pub visual: VisualTokens,
+    /// What the codes were quantised from, if the output has that column.
+    pub features: Option<MergedFeatures>,
+    /// How near the codes lead back to the encoder's features, -1 to 1, if the output has that column.
+    pub reconstruction: Option<f32>,
     /// The caption's ids, without specials.
     pub text_ids: Vec<u32>,
     /// The caption whose ids they are.

@@ -119,6 +119,8 @@ impl ModelVerifyArgs {
             selection: self.shared.selection,
             seed: self.shared.seed,
             merger,
+            min_tokens: None,
+            max_tokens: None,
             batch_size: self.shared.batch_size,
             threads: self.shared.threads,
         };

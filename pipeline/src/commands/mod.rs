@@ -13,7 +13,7 @@ mod tokenize;
 mod unit;
 mod verify;
 
-use crate::cli::{BenchCommand, Cli, Command};
+use crate::cli::{Cli, Command};
 use crate::exit::Exit;
 
 /// Runs a command to its end.
@@ -32,7 +32,6 @@ pub async fn execute(cli: Cli) -> Result<Exit, crate::exit::Failed> {
         Command::Inspect(args) => inspect::inspect(&args).await,
         Command::Export(args) => export::export(&args).await,
         Command::Model(command) => model::model(&command),
-        Command::Bench(BenchCommand::Vision(args)) => bench::vision(&args),
-        Command::Bench(BenchCommand::Image(args)) => bench::image(&args),
+        Command::Bench(command) => bench::bench(&command),
     }
 }

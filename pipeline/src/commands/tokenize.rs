@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use img2tokens_image::{ImageConfig, ImageStage};
-use img2tokens_schemas::{Failure, VisualTokens};
-use img2tokens_vision::{Picture, PixelBatch, VisualTokenizer};
+use img2tokens_schemas::Failure;
+use img2tokens_vision::{Extras, Picture, PixelBatch, TokenizedPicture, VisualTokenizer};
 use serde_json::{Value, json};
 
 use super::files::{failure_line, read_image};
@@ -19,7 +19,11 @@ pub(super) fn tokenize(args: &TokenizeArgs) -> Result<Exit, Failed> {
     let vision = args.model.vision();
     let checkpoint =
         model::open_named(&args.model.model, args.model.model_config.as_deref()).map_err(Failed::usage)?;
-    let mut tokenizer = model::load(&vision, &checkpoint).map_err(Failed::usage)?;
+    let extras = Extras {
+        reconstruction: args.reconstruction,
+        ..Extras::default()
+    };
+    let mut tokenizer = model::load(&vision, extras, &checkpoint).map_err(Failed::usage)?;
     let size = u32::try_from(tokenizer.config().image_size).map_err(Failed::usage)?;
     let images = ImageStage::new(ImageConfig {
         size,
@@ -40,9 +44,9 @@ fn tokenize_batch(
 ) -> anyhow::Result<bool> {
     let mut output = std::io::stdout().lock();
     let mut all_done = true;
-    for (path, tokens) in paths.iter().zip(tokens_of(tokenizer, images, paths)?) {
-        let line = match tokens {
-            Ok(tokens) => tokens_line(path, &tokens),
+    for (path, picture) in paths.iter().zip(tokenized(tokenizer, images, paths)?) {
+        let line = match picture {
+            Ok(picture) => picture_line(path, &picture),
             Err(failure) => {
                 all_done = false;
                 failure_line(path, &failure)
@@ -53,15 +57,15 @@ fn tokenize_batch(
     Ok(all_done)
 }
 
-/// The tokens of each image file, or why it has none. A picture's key is its path as given.
+/// What the model makes of each image file, or why it makes nothing. A picture's key is its path as given.
 ///
 /// # Errors
 /// If the model fails: then no file is to blame.
-pub(super) fn tokens_of(
+pub(super) fn tokenized(
     tokenizer: &mut dyn VisualTokenizer,
     images: &ImageStage,
     paths: &[PathBuf],
-) -> anyhow::Result<Vec<Result<VisualTokens, Failure>>> {
+) -> anyhow::Result<Vec<Result<TokenizedPicture, Failure>>> {
     let mut pictures = Vec::new();
     let mut prepared: Vec<Result<(), Failure>> = Vec::new();
     for path in paths {
@@ -73,27 +77,32 @@ pub(super) fn tokens_of(
             });
         }));
     }
-    let tokens = if pictures.is_empty() {
+    let made = if pictures.is_empty() {
         Vec::new()
     } else {
         tokenizer.tokenize(&PixelBatch::new(pictures)?)?
     };
-    let mut tokens = tokens.into_iter();
+    let mut made = made.into_iter();
     let result = |prepared| match prepared {
-        Ok(()) => tokens
+        Ok(()) => made
             .next()
-            .map(Ok)
+            .map(|picture| picture.map_err(Failure::from))
             .context("the model gave fewer results than it got pictures"),
         Err(failure) => Ok(Err(failure)),
     };
     prepared.into_iter().map(result).collect()
 }
 
-fn tokens_line(path: &std::path::Path, tokens: &VisualTokens) -> Value {
-    json!({
+fn picture_line(path: &std::path::Path, picture: &TokenizedPicture) -> Value {
+    let tokens = &picture.tokens;
+    let mut line = json!({
         "path": path.to_string_lossy(),
         "codes": tokens.codes(),
         "num_tokens": tokens.codes().len(),
         "kept": tokens.kept().to_hex(),
-    })
+    });
+    if let Some(cosine) = picture.reconstruction {
+        line["reconstruction_cosine"] = json!(cosine);
+    }
+    line
 }

@@ -129,6 +129,10 @@ section! {
         selection: SelectionChoice = SelectionChoice::Argmax,
         /// The seed of the gumbel noise.
         seed: u64 = 0,
+        /// Keep at least so many patches: those most likely kept. By default what the selection keeps.
+        min_tokens: Option<usize> = None,
+        /// Keep at most so many patches: those most likely kept. With min_tokens the same, their number is fixed.
+        max_tokens: Option<usize> = None,
         /// full or packed.
         merger: Merger = Merger::Full,
         /// Threads of the CPU backend; by default all cores. Without effect on ids.
@@ -239,8 +243,10 @@ section! {
         compression: Compression = Compression::Zstd,
         /// Rows in a Parquet row group.
         row_group_rows: usize = 8_192,
-        /// none, or merged_f16.
+        /// none, merged_f16 (what codes are quantised from), or language_model_f16 (by the merger retrained with it).
         features: Features = Features::None,
+        /// Write how near the codes lead back to the encoder's features, by the model's decoder: a cosine a pair.
+        reconstruction: bool = false,
     }
 }
 
@@ -262,6 +268,10 @@ pub enum Compression {
 pub enum Features {
     /// Ids only.
     None,
+    /// The tokenizer's merged features `[T, D]`, in half precision.
+    MergedF16,
+    /// Those of the merger that was retrained with the language model.
+    LanguageModelF16,
 }
 
 impl Config {

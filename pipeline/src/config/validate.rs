@@ -49,6 +49,19 @@ pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
             "it must be above 0 and below 86400 seconds",
         );
     }
+    let (least, most) = (config.vision.min_tokens, config.vision.max_tokens);
+    if most == Some(0) {
+        return wrong("vision.max_tokens", "0".to_owned(), "it must be at least 1");
+    }
+    if let (Some(least), Some(most)) = (least, most)
+        && least > most
+    {
+        return wrong(
+            "vision.min_tokens",
+            least.to_string(),
+            "it must not be above vision.max_tokens",
+        );
+    }
     if let OrderPolicy::Probability(probability) = config.sequence.order
         && !(0.0..=1.0).contains(&probability)
     {

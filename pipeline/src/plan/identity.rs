@@ -1,11 +1,12 @@
 //! What a unit's content depends on, and nothing else: two runs with equal identities write equal bytes.
 
 use img2tokens_text::TextStage;
-use img2tokens_vision::{Checkpoint, CheckpointError, ModelConfig};
+use img2tokens_vision::{Checkpoint, CheckpointError, FeatureMerger, ModelConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::model;
 
 /// The settings of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,12 @@ pub struct Identity {
 pub struct ModelIdentity {
     /// The digest of its tensors.
     pub digest: String,
+    /// The digest of the model with the language model's merger, where the output has features of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature_merger: Option<String>,
+    /// The digest of its decoder, where the output says how near codes lead back to features.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<String>,
     /// Its dimensions.
     pub config: ModelConfig,
 }
@@ -40,8 +47,19 @@ impl Identity {
         text: &TextStage,
         limit: Option<u64>,
     ) -> Result<Self, CheckpointError> {
+        let extras = model::extras(&config.output);
+        let tuned = || checkpoint.with_language_model_merger()?.digest();
+        let feature_merger = extras
+            .features
+            .filter(|merger| *merger == FeatureMerger::LanguageModel)
+            .map(|_| tuned());
         let model = ModelIdentity {
             digest: checkpoint.digest()?,
+            feature_merger: feature_merger.transpose()?,
+            decoder: extras
+                .reconstruction
+                .then(|| checkpoint.decoder()?.digest())
+                .transpose()?,
             config: checkpoint.config().clone(),
         };
         Ok(Self {
@@ -89,6 +107,8 @@ fn settings(config: &Config) -> Value {
             "selection": vision.selection,
             "seed": vision.seed,
             "merger": vision.merger,
+            "min_tokens": vision.min_tokens,
+            "max_tokens": vision.max_tokens,
         },
         "text": { "max_tokens": config.text.max_tokens, "cleanup": config.text.cleanup },
         "sequence": config.sequence,
@@ -96,6 +116,7 @@ fn settings(config: &Config) -> Value {
             "compression": output.compression,
             "row_group_rows": output.row_group_rows,
             "features": output.features,
+            "reconstruction": output.reconstruction,
         },
     })
 }
@@ -121,6 +142,8 @@ mod tests {
             settings: settings(config),
             model: ModelIdentity {
                 digest: "d".to_owned(),
+                feature_merger: None,
+                decoder: None,
                 config: ModelConfig::lavit(),
             },
             tokenizer: "t".to_owned(),

@@ -8,9 +8,8 @@ use img2tokens_engine::{Crossing, Meter};
 use img2tokens_fetch::Fetched;
 use img2tokens_schemas::{
     Digest, Failure, FailureReason, PairTokens, PictureSource, Pixels, SequenceRow, StatedDigest,
-    VisualTokens,
 };
-use img2tokens_vision::{Picture, PixelBatch, VisualTokenizer};
+use img2tokens_vision::{NotFinite, Picture, PixelBatch, TokenizedPicture, VisualTokenizer};
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::Receiver;
@@ -62,7 +61,7 @@ pub(super) struct PreparedPair {
 /// A pair with its codes.
 pub(super) struct TokenizedPair {
     ticket: Ticket,
-    tokens: VisualTokens,
+    picture: Result<TokenizedPicture, NotFinite>,
     facts: PictureFacts,
 }
 
@@ -202,14 +201,14 @@ pub(super) fn tokenize_with(
             });
             rest.push((ticket, facts));
         }
-        let tokens = tokenizer.tokenize(&PixelBatch::new(pictures)?)?;
+        let made = tokenizer.tokenize(&PixelBatch::new(pictures)?)?;
         meter.finish(rest.len() as u64);
         let share = started.elapsed() / u32::try_from(rest.len().max(1)).unwrap_or(u32::MAX);
-        let joined = rest.into_iter().zip(tokens).map(|((ticket, facts), tokens)| {
+        let joined = rest.into_iter().zip(made).map(|((ticket, facts), picture)| {
             ticket.unit.timings.add(Part::Vision, share);
             TokenizedPair {
                 ticket,
-                tokens,
+                picture,
                 facts,
             }
         });
@@ -222,12 +221,14 @@ pub(super) async fn finish(stages: &Stages, mut batches: Receiver<Vec<TokenizedP
     while let Some(pairs) = batches.recv().await {
         for TokenizedPair {
             ticket,
-            tokens,
+            picture,
             facts,
         } in pairs
         {
             let started = Instant::now();
-            let sequences = assemble(stages, &ticket.key, tokens, facts);
+            let sequences = picture
+                .map_err(Failure::from)
+                .and_then(|picture| assemble(stages, &ticket.key, picture, facts));
             ticket.spent(Part::Sequence, started);
             ticket.end(sequences).await;
         }
@@ -237,9 +238,14 @@ pub(super) async fn finish(stages: &Stages, mut batches: Receiver<Vec<TokenizedP
 fn assemble(
     stages: &Stages,
     key: &str,
-    visual: VisualTokens,
+    picture: TokenizedPicture,
     facts: PictureFacts,
 ) -> Result<Vec<SequenceRow>, Failure> {
+    let TokenizedPicture {
+        tokens: visual,
+        features,
+        reconstruction,
+    } = picture;
     if visual.codes().is_empty() {
         return Err(Failure::new(
             FailureReason::NoVisualTokens,
@@ -259,6 +265,8 @@ fn assemble(
         .map_err(|error| Failure::new(FailureReason::TextEncoding, error.to_string()))?;
     let pair = Arc::new(PairTokens {
         visual,
+        features,
+        reconstruction,
         text_ids: text.ids,
         caption: text.caption,
         width,

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow_schema::{Field, Fields, Schema, SchemaRef};
-use img2tokens_schemas::Vocabulary;
+use img2tokens_schemas::{OptionalColumns, Vocabulary};
 use img2tokens_schemas::columns::data_fields;
 
 use crate::ShardError;
@@ -82,6 +82,8 @@ pub struct ShardConfig {
     pub compression: Compression,
     /// Rows in a row group, at least 1: what a writer holds in memory, and what a reader can skip.
     pub row_group_rows: usize,
+    /// The columns that are there only if asked for.
+    pub optional: OptionalColumns,
     /// The kept input columns, in the order in which they stand in every [`img2tokens_schemas::KeptColumns`] batch.
     pub kept: Fields,
     /// The hash of the plan this run follows.
@@ -93,7 +95,7 @@ pub struct ShardConfig {
 }
 
 impl ShardConfig {
-    /// The schema of the data file: the fixed columns, then the kept ones. A kept column that is called like a fixed
+    /// The schema of the data file: the fixed columns, the optional ones asked for, then the kept ones. A kept column that is called like a fixed
     /// one (Re-LAION's `key`, say) is written as `input_` and its name; all others keep theirs.
     ///
     /// # Errors
@@ -105,7 +107,8 @@ impl ShardConfig {
                 problem: "must be at least 1".to_owned(),
             });
         }
-        let fixed = data_fields();
+        let optional = self.optional.fields().into_iter().map(Arc::new);
+        let fixed: Fields = data_fields().iter().cloned().chain(optional).collect();
         let mut fields: Vec<Arc<Field>> = fixed.iter().cloned().collect();
         for kept in &self.kept {
             let name = output_name(&fixed, kept.name());
@@ -139,6 +142,7 @@ mod tests {
         ShardConfig {
             compression: Compression::default(),
             row_group_rows: 10,
+            optional: OptionalColumns::default(),
             kept: kept
                 .iter()
                 .map(|name| Field::new(*name, DataType::Utf8, true))

@@ -2,6 +2,7 @@
 
 mod columns;
 mod metadata;
+mod optional;
 mod properties;
 mod table;
 

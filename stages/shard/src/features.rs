@@ -22,6 +22,10 @@ fn struct_feature(fields: &Fields) -> Option<Value> {
 fn feature(data_type: &DataType) -> Option<Value> {
     match data_type {
         DataType::List(item) => list_feature(item),
+        DataType::FixedSizeList(item, length) => {
+            let inner = feature(item.data_type())?;
+            Some(json!({ "feature": inner, "length": length, "_type": "Sequence" }))
+        }
         DataType::Struct(fields) => struct_feature(fields),
         // Stored as its values; a reader without the Arrow schema sees no dictionary.
         DataType::Dictionary(_, _) => None,

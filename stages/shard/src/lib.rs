@@ -13,6 +13,7 @@
 mod commit;
 mod committed;
 mod config;
+mod cosine;
 mod destination;
 mod distribution;
 mod encode;
@@ -27,6 +28,7 @@ mod writer;
 
 pub use committed::committed;
 pub use config::{Compression, ShardConfig, UnknownCompression};
+pub use cosine::CosineSummary;
 pub use destination::{Destination, Entry};
 pub use distribution::Distribution;
 pub use error::ShardError;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use img2tokens_schemas::FailureReason;
 use serde::{Deserialize, Serialize};
 
-use crate::{Destination, Distribution, ShardError, UnitId};
+use crate::{CosineSummary, Destination, Distribution, ShardError, UnitId};
 
 /// Seconds of work by the name of the stage that did it.
 pub type Timings = BTreeMap<String, f64>;
@@ -51,6 +51,9 @@ pub struct ShardStats {
     pub image_codes: Distribution,
     /// Ids of a sequence, over all sequences.
     pub input_ids: Distribution,
+    /// How near codes lead back to the encoder's features, over all pairs; none if that was not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconstruction_cosine: Option<CosineSummary>,
     /// The data file.
     pub data_file: FileChecksum,
     /// The failures file.

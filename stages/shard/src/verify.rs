@@ -8,6 +8,7 @@
 
 mod finding;
 mod ledger;
+mod optional;
 mod row;
 mod unit;
 

@@ -8,15 +8,19 @@ use img2tokens_schemas::{FailureReason, Outcome, RowIndex, SequenceRow};
 use crate::commit::{Attempt, commit};
 use crate::encode::{DataColumns, FailureColumns, TableFile, data_properties, described, failure_properties};
 use crate::{
-    Destination, Distribution, FileChecksum, ShardConfig, ShardError, ShardStats, Timings, UnitCounts, UnitId,
+    CosineSummary, Destination, Distribution, FileChecksum, ShardConfig, ShardError, ShardStats, Timings, UnitCounts, UnitId,
 };
 
 /// Rows gathered before they are handed to the encoder. Small, so that few of the input's batches are held.
 const BATCH_ROWS: usize = 1024;
 
+/// Bytes of features gathered before their rows are handed on, however few.
+const BATCH_BYTES: usize = 16 << 20;
+
 /// Writes one unit. Dropped without [`ShardWriter::commit`] it leaves nothing.
 ///
-/// Memory: the encoded pages of one row group and at most 1,024 rows before them, of each of the two tables.
+/// Memory: the encoded pages of one row group and at most 1,024 rows before them (or 16 MiB of features), of each of
+/// the two tables.
 /// `begin` and `push` write files and compress pages: call them from a thread that may block.
 pub struct ShardWriter {
     destination: Destination,
@@ -40,6 +44,7 @@ struct Tally {
     failures: BTreeMap<FailureReason, u64>,
     image_codes: Distribution,
     input_ids: Distribution,
+    reconstruction: CosineSummary,
 }
 
 impl ShardWriter {
@@ -61,7 +66,7 @@ impl ShardWriter {
             plan: config.plan.clone(),
             batch_rows: config.row_group_rows.min(BATCH_ROWS),
             data: TableFile::new("data", data_file, data_schema.clone(), data_properties)?,
-            data_rows: DataColumns::new(data_schema, config.kept.clone()),
+            data_rows: DataColumns::new(data_schema, config),
             failures: TableFile::new(
                 "failures",
                 failures_file,
@@ -120,9 +125,12 @@ impl ShardWriter {
             self.tally
                 .input_ids
                 .add(count("num_tokens", row.sequence.input_ids.len())?);
-            if self.data_rows.rows() >= self.batch_rows {
+            if self.data_rows.rows() >= self.batch_rows || self.data_rows.feature_bytes() >= BATCH_BYTES {
                 self.data.write(&self.data_rows.take()?)?;
             }
+        }
+        if let Some(cosine) = rows.first().and_then(|row| row.pair.reconstruction) {
+            self.tally.reconstruction.add(cosine);
         }
         let codes = rows.first().map_or(0, |row| row.pair.visual.codes().len());
         self.tally.image_codes.add(count("image_len", codes)?);
@@ -202,6 +210,7 @@ impl ShardWriter {
             failures: tally.failures,
             image_codes: tally.image_codes,
             input_ids: tally.input_ids,
+            reconstruction_cosine: tally.reconstruction.into_option(),
             data_file: unknown.clone(),
             failures_file: unknown,
             timings,

@@ -155,6 +155,24 @@ impl ModelConfig {
         list.0
     }
 
+    /// The key and shape of every tensor of a decoder of features of this many blocks (spec section 8), as in the
+    /// published `tokenizer_decoder.bin`.
+    #[must_use]
+    pub fn decoder_tensors(&self, depth: usize) -> Vec<(String, Vec<usize>)> {
+        let (d, hidden) = (self.width, self.mlp_hidden());
+        let mut list = TensorList(Vec::new());
+        list.linear("in_proj", d, self.code_dim);
+        list.push("pos_embed", &[1, self.patches(), d]);
+        list.push("query_embed", &[1, self.patches(), d]);
+        for block in (0..depth).map(|block| format!("blocks.{block}")) {
+            list.attentive_block(&block, ["self_attn", "cross_attn"], d, hidden);
+        }
+        list.norm("norm", d);
+        list.linear("decode_task_layer.0", d, d);
+        list.linear("decode_task_layer.2", d, d);
+        list.0
+    }
+
     fn encoder_tensors(&self, list: &mut TensorList) {
         let (d, patch, hidden) = (self.width, self.patch_size, self.mlp_hidden());
         list.push("encoder.cls_token", &[1, 1, d]);
@@ -185,16 +203,7 @@ impl ModelConfig {
     fn merger_tensors(&self, list: &mut TensorList) {
         let (d, hidden) = (self.width, self.mlp_hidden());
         for block in (0..self.merger_depth).map(|block| format!("causal_encoder.blocks.{block}")) {
-            list.norm(&format!("{block}.norm0"), d);
-            list.linear(&format!("{block}.token_causal_attn.qkv"), 3 * d, d);
-            list.linear(&format!("{block}.token_causal_attn.proj"), d, d);
-            list.norm(&format!("{block}.norm1"), d);
-            for part in ["query", "key", "value", "proj"] {
-                list.linear(&format!("{block}.token_cross_attn.{part}"), d, d);
-            }
-            list.norm(&format!("{block}.norm2"), d);
-            list.linear(&format!("{block}.mlp.fc1"), hidden, d);
-            list.linear(&format!("{block}.mlp.fc2"), d, hidden);
+            list.attentive_block(&block, ["token_causal_attn", "token_cross_attn"], d, hidden);
         }
         list.norm("causal_encoder.ln_vision", d);
         list.norm("causal_encoder.norm", d);
@@ -212,6 +221,20 @@ impl TensorList {
     fn linear(&mut self, layer: &str, outputs: usize, inputs: usize) {
         self.push(&format!("{layer}.weight"), &[outputs, inputs]);
         self.push(&format!("{layer}.bias"), &[outputs]);
+    }
+
+    /// Self-attention, cross-attention, MLP, a norm before each.
+    fn attentive_block(&mut self, block: &str, [own, cross]: [&str; 2], d: usize, hidden: usize) {
+        self.norm(&format!("{block}.norm0"), d);
+        self.linear(&format!("{block}.{own}.qkv"), 3 * d, d);
+        self.linear(&format!("{block}.{own}.proj"), d, d);
+        self.norm(&format!("{block}.norm1"), d);
+        for part in ["query", "key", "value", "proj"] {
+            self.linear(&format!("{block}.{cross}.{part}"), d, d);
+        }
+        self.norm(&format!("{block}.norm2"), d);
+        self.linear(&format!("{block}.mlp.fc1"), hidden, d);
+        self.linear(&format!("{block}.mlp.fc2"), d, hidden);
     }
 
     fn norm(&mut self, layer: &str, width: usize) {

@@ -1,11 +1,37 @@
 //! Why a tokenizer gives no tokens.
 
-use img2tokens_schemas::TokensError;
+use img2tokens_schemas::{Failure, FailureReason, FeaturesError, TokensError};
 
 use crate::CheckpointError;
 
-/// Why a tokenizer could not be made, or gave nothing: the fault of a setting, the model or its device, never of one
-/// picture.
+/// Numbers of one picture came out infinite or undefined: too large for the model's dtype. Only that picture is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is not finite")]
+pub struct NotFinite {
+    /// The part of the model whose output it is.
+    pub what: &'static str,
+}
+
+impl From<NotFinite> for Failure {
+    fn from(fault: NotFinite) -> Self {
+        Self::new(FailureReason::NotFinite, fault.to_string())
+    }
+}
+
+/// Tells a picture's own fault from one that ends the batch.
+///
+/// # Errors
+/// Every other error than [`VisionError::NotFinite`].
+pub fn of_picture<T>(result: Result<T, VisionError>) -> Result<Result<T, NotFinite>, VisionError> {
+    match result {
+        Ok(made) => Ok(Ok(made)),
+        Err(VisionError::NotFinite(fault)) => Ok(Err(fault)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Why a tokenizer could not be made, or gave nothing: the fault of a setting, the model or its device, but for
+/// [`VisionError::NotFinite`] never of one picture.
 #[derive(Debug, thiserror::Error)]
 pub enum VisionError {
     /// The checkpoint does not hold what the model needs.
@@ -29,14 +55,12 @@ pub enum VisionError {
         /// How many there are.
         found: usize,
     },
-    /// A number came out infinite or undefined: the weights, or the precision, are not fit for this model.
-    #[error("picture `{key}`: {stage} is not finite")]
-    NotFinite {
-        /// The picture's key.
-        key: String,
-        /// The part of the model whose output it is.
-        stage: &'static str,
-    },
+    /// A picture's own fault: see [`of_picture`].
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
+    /// Features are not of the model's width.
+    #[error("inconsistent features")]
+    Features(#[from] FeaturesError),
     /// Codes and mask do not belong together.
     #[error("inconsistent tokens")]
     Tokens(#[from] TokensError),

@@ -16,12 +16,14 @@ mod philox;
 mod selection;
 mod settings;
 mod tokenizer;
+mod work;
 
 pub use checkpoint::{
-    Checkpoint, CheckpointError, ModelSource, SaveError, Tensor, TensorDtype, UnknownBuiltin,
+    Checkpoint, CheckpointError, DecoderCheckpoint, ModelSource, SaveError, Tensor, TensorDtype, Tensors,
+    UnknownBuiltin,
 };
 pub use config::{ConfigError, ModelConfig};
-pub use error::VisionError;
-pub use selection::Selection;
-pub use settings::{Dtype, Merger, UnknownSetting};
-pub use tokenizer::{BatchError, Picture, PixelBatch, VisualTokenizer};
+pub use error::{NotFinite, VisionError, of_picture};
+pub use selection::{Noise, Selection, TokenCount};
+pub use settings::{Dtype, Extras, FeatureMerger, Merger, UnknownSetting};
+pub use tokenizer::{BatchError, Picture, PixelBatch, TokenizedPicture, VisualTokenizer};

@@ -4,16 +4,25 @@ use std::sync::Arc;
 
 use img2tokens_schemas::KeepMask;
 
-use crate::VisionError;
+use crate::{NotFinite, VisionError};
 use crate::philox::{key_of, philox};
 
 /// How the selector's log-probabilities become a decision.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub enum Selection {
-    /// Keep what is at least as likely kept as dropped.
+pub struct Selection {
+    /// What is added to the log-probabilities before they are compared.
+    pub noise: Noise,
+    /// How many patches may be kept.
+    pub count: TokenCount,
+}
+
+/// What is added to a patch's two log-probabilities before the larger one wins.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Noise {
+    /// Nothing: a patch is kept that is at least as likely kept as dropped.
     #[default]
-    Argmax,
-    /// Sample as the published code does: Gumbel noise on both log-probabilities, drawn for (seed, key, patch).
+    None,
+    /// Gumbel noise as the published code adds, drawn for (seed, key, patch): a sample.
     Gumbel {
         /// The run's seed.
         seed: u64,
@@ -22,9 +31,42 @@ pub enum Selection {
     Given(Arc<Vec<Vec<[f32; 2]>>>),
 }
 
+/// Bounds on the number of kept patches; both the same fixes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TokenCount {
+    /// Where fewer were kept, those most likely kept of the others are added.
+    pub least: Option<usize>,
+    /// Where more were kept, only those most likely kept remain.
+    pub most: Option<usize>,
+}
+
 impl Selection {
+    /// Keep what is at least as likely kept as dropped.
+    #[must_use]
+    pub fn argmax() -> Self {
+        Self::default()
+    }
+
+    /// Sample as the published code does.
+    #[must_use]
+    pub fn gumbel(seed: u64) -> Self {
+        Self {
+            noise: Noise::Gumbel { seed },
+            ..Self::default()
+        }
+    }
+
+    /// Sample with this noise: for each picture of the batch, `[N, 2]`.
+    #[must_use]
+    pub fn given(noise: Vec<Vec<[f32; 2]>>) -> Self {
+        Self {
+            noise: Noise::Given(Arc::new(noise)),
+            ..Self::default()
+        }
+    }
+
     /// Decides for one picture: `log_probabilities` are `[N, 2]`, class 0 = keep; `picture` is its place in the batch,
-    /// which only [`Selection::Given`] looks at. A tie keeps.
+    /// which only [`Noise::Given`] looks at. A tie keeps.
     ///
     /// # Errors
     /// If a log-probability is not a number, or noise was given that does not fit.
@@ -35,33 +77,76 @@ impl Selection {
         log_probabilities: &[[f32; 2]],
     ) -> Result<KeepMask, VisionError> {
         if log_probabilities.iter().flatten().any(|value| value.is_nan()) {
-            return Err(VisionError::NotFinite {
-                key: key.to_owned(),
-                stage: "the selector's output",
-            });
-        }
-        let noisy = |noise: &[[f32; 2]]| {
-            let kept = |(logp, noise): (&[f32; 2], &[f32; 2])| logp[0] + noise[0] >= logp[1] + noise[1];
-            KeepMask::from_bools(&log_probabilities.iter().zip(noise).map(kept).collect::<Vec<_>>())
-        };
-        match self {
-            Self::Argmax => Ok(noisy(&vec![[0.0; 2]; log_probabilities.len()])),
-            Self::Gumbel { seed } => Ok(noisy(&gumbel_noise(*seed, key, log_probabilities.len()))),
-            Self::Given(noise) => {
-                let of_picture = noise.get(picture).ok_or(VisionError::GivenNoise {
-                    what: "pictures with noise",
-                    expected: picture + 1,
-                    found: noise.len(),
-                })?;
-                if of_picture.len() != log_probabilities.len() {
-                    return Err(VisionError::GivenNoise {
-                        what: "patches with noise",
-                        expected: log_probabilities.len(),
-                        found: of_picture.len(),
-                    });
-                }
-                Ok(noisy(of_picture))
+            return Err(NotFinite {
+                what: "the selector's output",
             }
+            .into());
+        }
+        let mut kept = match &self.noise {
+            Noise::None => compare(log_probabilities, &vec![[0.0; 2]; log_probabilities.len()]),
+            Noise::Gumbel { seed } => compare(
+                log_probabilities,
+                &gumbel_noise(*seed, key, log_probabilities.len()),
+            ),
+            Noise::Given(noise) => {
+                let noise = of_picture(noise, picture, log_probabilities.len())?;
+                compare(log_probabilities, noise)
+            }
+        };
+        self.count.enforce(&mut kept, log_probabilities);
+        Ok(KeepMask::from_bools(&kept))
+    }
+}
+
+/// Whether keeping wins at each patch.
+fn compare(log_probabilities: &[[f32; 2]], noise: &[[f32; 2]]) -> Vec<bool> {
+    let wins = |(logp, noise): (&[f32; 2], &[f32; 2])| logp[0] + noise[0] >= logp[1] + noise[1];
+    log_probabilities.iter().zip(noise).map(wins).collect()
+}
+
+/// The noise given for one picture.
+fn of_picture(
+    noise: &[Vec<[f32; 2]>],
+    picture: usize,
+    patches: usize,
+) -> Result<&Vec<[f32; 2]>, VisionError> {
+    let of_picture = noise.get(picture).ok_or(VisionError::GivenNoise {
+        what: "pictures with noise",
+        expected: picture + 1,
+        found: noise.len(),
+    })?;
+    if of_picture.len() == patches {
+        Ok(of_picture)
+    } else {
+        Err(VisionError::GivenNoise {
+            what: "patches with noise",
+            expected: patches,
+            found: of_picture.len(),
+        })
+    }
+}
+
+impl TokenCount {
+    /// Adds or takes away patches until the bounds hold. Of equally likely ones the first in raster order counts more.
+    fn enforce(self, kept: &mut [bool], log_probabilities: &[[f32; 2]]) {
+        let count = kept.iter().filter(|kept| **kept).count();
+        let (least, most) = (self.least.unwrap_or(0), self.most.unwrap_or(usize::MAX));
+        let (from, excess) = if count > most {
+            (true, count - most)
+        } else {
+            (false, least.saturating_sub(count))
+        };
+        if excess == 0 {
+            return;
+        }
+        let mut candidates: Vec<usize> = (0..kept.len()).filter(|patch| kept[*patch] == from).collect();
+        // The likeliest first; the sort is stable.
+        candidates.sort_by(|a, b| log_probabilities[*b][0].total_cmp(&log_probabilities[*a][0]));
+        if from {
+            candidates.reverse();
+        }
+        for patch in candidates.into_iter().take(excess) {
+            kept[patch] = !from;
         }
     }
 }
@@ -96,10 +181,11 @@ fn gumbel(high: u32, low: u32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn argmax_keeps_ties() {
-        let mask = Selection::Argmax
+        let mask = Selection::argmax()
             .decide(0, "", &[[-0.5, -0.5], [-0.1, -2.0], [-2.0, -0.1]])
             .unwrap();
         assert_eq!(mask, KeepMask::from_bools(&[true, true, false]));
@@ -140,7 +226,7 @@ mod tests {
         let logp = [[0.3_f32.ln(), 0.7_f32.ln()]; 256];
         let kept: usize = (0..40_u8)
             .map(|key| {
-                Selection::Gumbel { seed: 1 }
+                Selection::gumbel(1)
                     .decide(0, &key.to_string(), &logp)
                     .unwrap()
                     .kept()
@@ -152,10 +238,48 @@ mod tests {
 
     #[test]
     fn an_undefined_opinion_and_ill_fitting_noise_are_errors() {
-        assert!(Selection::Argmax.decide(0, "x", &[[f32::NAN, 0.0]]).is_err());
-        let given = Selection::Given(Arc::new(vec![vec![[0.0; 2]; 3]]));
+        assert!(Selection::argmax().decide(0, "x", &[[f32::NAN, 0.0]]).is_err());
+        let given = Selection::given(vec![vec![[0.0; 2]; 3]]);
         assert!(given.decide(0, "x", &[[0.0; 2]; 3]).is_ok());
         assert!(given.decide(0, "x", &[[0.0; 2]; 4]).is_err());
         assert!(given.decide(1, "x", &[[0.0; 2]; 3]).is_err());
+    }
+
+    fn bounded(least: Option<usize>, most: Option<usize>) -> Selection {
+        Selection {
+            count: TokenCount { least, most },
+            ..Selection::gumbel(4)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bounds_hold_and_no_dropped_patch_is_likelier_than_a_kept_one_they_chose_between(
+            keep in proptest::collection::vec(0.01..0.99_f32, 1..80),
+            least in proptest::option::of(0..90_usize),
+            range in proptest::option::of(0..90_usize),
+        ) {
+            let most = range.map(|range| range + least.unwrap_or(0));
+            let logp: Vec<[f32; 2]> = keep.iter().map(|keep| [keep.ln(), (1.0 - keep).ln()]).collect();
+            let free = Selection::gumbel(4).decide(0, "x", &logp).unwrap();
+            let mask = bounded(least, most).decide(0, "x", &logp).unwrap();
+            let bound = |count: usize| count.max(least.unwrap_or(0)).min(most.unwrap_or(usize::MAX)).min(keep.len());
+            prop_assert_eq!(mask.kept(), bound(free.kept()));
+            // Only additions or only removals, and those in order of likelihood.
+            let changed: Vec<usize> = (0..keep.len()).filter(|patch| mask.is_kept(*patch) != free.is_kept(*patch)).collect();
+            for patch in &changed {
+                for other in (0..keep.len()).filter(|other| free.is_kept(*other) == free.is_kept(*patch) && !changed.contains(other)) {
+                    let added = mask.is_kept(*patch);
+                    let in_order = if added { keep[*patch] >= keep[other] } else { keep[*patch] <= keep[other] };
+                    prop_assert!(in_order);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn of_equally_likely_patches_the_first_stay() {
+        let mask = bounded(Some(2), Some(2)).decide(0, "x", &[[-0.5, -0.9]; 4]).unwrap();
+        assert_eq!(mask, KeepMask::from_bools(&[true, true, false, false]));
     }
 }

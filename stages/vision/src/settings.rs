@@ -90,3 +90,21 @@ impl std::str::FromStr for Merger {
             .ok_or_else(unknown)
     }
 }
+
+/// What a tokenizer computes beside tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Extras {
+    /// The continuous features of kept patches, by which merger.
+    pub features: Option<FeatureMerger>,
+    /// The cosine of features reconstructed from the codes, by the model's decoder.
+    pub reconstruction: bool,
+}
+
+/// Whose merged features are given out. Codes always come from the tokenizer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FeatureMerger {
+    /// The tokenizer's own: what the codes are quantised from.
+    Tokenizer,
+    /// The one retrained with the language model (`language_model/visual_weight.bin`), a second pass.
+    LanguageModel,
+}

@@ -1,8 +1,8 @@
 //! The seam: pictures in, tokens out.
 
-use img2tokens_schemas::{Pixels, VisualTokens};
+use img2tokens_schemas::{MergedFeatures, Pixels, VisualTokens};
 
-use crate::{ModelConfig, VisionError};
+use crate::{ModelConfig, NotFinite, VisionError};
 
 /// One picture, resized, on its way into a tokenizer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,18 +86,34 @@ impl PixelBatch {
     }
 }
 
+/// What a tokenizer makes of one picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenizedPicture {
+    /// Codes and mask.
+    pub tokens: VisualTokens,
+    /// What the codes were quantised from, if [`crate::Extras::features`] asks for it.
+    pub features: Option<MergedFeatures>,
+    /// How near the codes lead back to the encoder's features, if [`crate::Extras::reconstruction`] asks for it: the
+    /// cosine of reconstructed and true features, a mean over all patches. None of a picture without codes.
+    pub reconstruction: Option<f32>,
+}
+
 /// A model that turns pictures into visual tokens. One thread owns it.
 pub trait VisualTokenizer: Send {
     /// The shapes of the model behind it.
     fn config(&self) -> &ModelConfig;
 
-    /// The tokens of every picture, in the batch's order. A picture of which no patch is kept gives empty tokens.
+    /// What every picture gives, in the batch's order. A picture of which no patch is kept gives empty tokens; one
+    /// whose numbers overflow gives [`NotFinite`].
     ///
     /// What a picture gives depends on its pixels and its key, never on the batch around it.
     ///
     /// # Errors
     /// If the batch does not fit the model, or the model or its device fails: then no picture is to blame.
-    fn tokenize(&mut self, batch: &PixelBatch) -> Result<Vec<VisualTokens>, VisionError>;
+    fn tokenize(
+        &mut self,
+        batch: &PixelBatch,
+    ) -> Result<Vec<Result<TokenizedPicture, NotFinite>>, VisionError>;
 }
 
 #[cfg(test)]

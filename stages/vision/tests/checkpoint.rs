@@ -6,6 +6,7 @@ mod support;
 
 use std::path::Path;
 
+use img2tokens_vision::Tensors;
 use img2tokens_vision::{Checkpoint, CheckpointError, ModelConfig, ModelSource, SaveError, TensorDtype};
 use support::{Quirks, safetensors, split, tiny, torch, weights, write_lavit, write_safetensors};
 

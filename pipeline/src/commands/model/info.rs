@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context;
-use img2tokens_vision::{Checkpoint, CheckpointError, ModelConfig};
+use img2tokens_vision::{Checkpoint, CheckpointError, ModelConfig, Tensors};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 

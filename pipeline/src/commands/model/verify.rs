@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use img2tokens_image::{ImageConfig, ImageStage};
 use img2tokens_schemas::{Failure, VisualTokens};
-use img2tokens_vision::Checkpoint;
+use img2tokens_vision::{Checkpoint, Extras};
 use serde_json::{Value, json};
 
 use super::agreement::Agreement;
 use crate::cli::{ModelArgs, ModelVerifyArgs};
 use crate::commands::files::failure_line;
-use crate::commands::tokenize::tokens_of;
+use crate::commands::tokenize::tokenized;
 use crate::exit::{Exit, Failed};
 use crate::model;
 
@@ -66,7 +66,7 @@ fn tokenize_all(
     paths: &[PathBuf],
 ) -> Result<Vec<Result<VisualTokens, Failure>>, Failed> {
     let vision = side.vision();
-    let mut tokenizer = model::load(&vision, checkpoint).map_err(Failed::usage)?;
+    let mut tokenizer = model::load(&vision, Extras::default(), checkpoint).map_err(Failed::usage)?;
     let size = u32::try_from(checkpoint.config().image_size).map_err(Failed::usage)?;
     let images = ImageStage::new(ImageConfig {
         size,
@@ -74,7 +74,8 @@ fn tokenize_all(
     });
     let mut tokens = Vec::new();
     for paths in paths.chunks(vision.batch_size) {
-        tokens.extend(tokens_of(tokenizer.as_mut(), &images, paths).map_err(Failed::run)?);
+        let made = tokenized(tokenizer.as_mut(), &images, paths).map_err(Failed::run)?;
+        tokens.extend(made.into_iter().map(|picture| picture.map(|picture| picture.tokens)));
     }
     Ok(tokens)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Fields, Schema};
-use img2tokens_schemas::{Failure, FailureReason, KeptColumns, Outcome, RowIndex, Vocabulary};
+use img2tokens_schemas::{Failure, FailureReason, KeptColumns, OptionalColumns, Outcome, RowIndex, Vocabulary};
 use tempfile::TempDir;
 
 use super::{Candidate, commit, place, vote};
@@ -23,6 +23,7 @@ fn attempt(destination: &Destination, plan: &str, rows: u64) -> super::Attempt {
     let config = ShardConfig {
         compression: Compression::None,
         row_group_rows: 10,
+        optional: OptionalColumns::default(),
         kept: Fields::empty(),
         plan: plan.to_owned(),
         provenance: serde_json::Value::Null,

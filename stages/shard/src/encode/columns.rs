@@ -11,9 +11,11 @@ use arrow_select::interleave::interleave;
 use img2tokens_schemas::columns::list_item;
 use img2tokens_schemas::{Failure, KeptColumns, SequenceRow};
 
-use crate::ShardError;
+use super::optional::OptionalBuilders;
+use crate::{ShardConfig, ShardError};
 
-/// The data file's rows that wait to be encoded. The order of fields is that of `data_fields()`.
+/// The data file's rows that wait to be encoded. The order of fields is that of `data_fields()`, the optional
+/// columns, the kept ones.
 pub(crate) struct DataColumns {
     schema: SchemaRef,
     key: StringBuilder,
@@ -30,12 +32,13 @@ pub(crate) struct DataColumns {
     width: Int32Builder,
     height: Int32Builder,
     sha256: StringBuilder,
+    optional: OptionalBuilders,
     kept: KeptRows,
 }
 
 impl DataColumns {
-    /// None yet. `kept` are the kept columns as the input announces them; `schema` names all.
-    pub(crate) fn new(schema: SchemaRef, kept: Fields) -> Self {
+    /// None yet. `schema` names all columns.
+    pub(crate) fn new(schema: SchemaRef, config: &ShardConfig) -> Self {
         let ids = || ListBuilder::new(Int32Builder::new()).with_field(list_item(DataType::Int32));
         Self {
             schema,
@@ -53,8 +56,9 @@ impl DataColumns {
             width: Int32Builder::new(),
             height: Int32Builder::new(),
             sha256: StringBuilder::new(),
+            optional: OptionalBuilders::new(config.optional),
             kept: KeptRows {
-                announced: kept,
+                announced: config.kept.clone(),
                 batches: Vec::new(),
                 rows: Vec::new(),
             },
@@ -63,6 +67,10 @@ impl DataColumns {
 
     pub(crate) fn rows(&self) -> usize {
         self.kept.rows.len()
+    }
+
+    pub(crate) fn feature_bytes(&self) -> usize {
+        self.optional.feature_bytes()
     }
 
     pub(crate) fn append(
@@ -91,6 +99,7 @@ impl DataColumns {
         self.width.append_value(int32("width", pair.width.into())?);
         self.height.append_value(int32("height", pair.height.into())?);
         self.sha256.append_value(pair.sha256.to_string());
+        self.optional.append(pair)?;
         self.kept.append(kept)
     }
 
@@ -113,6 +122,7 @@ impl DataColumns {
             Arc::new(self.height.finish()),
             Arc::new(self.sha256.finish()),
         ];
+        columns.extend(self.optional.finish());
         self.kept
             .take(rows)
             .and_then(|kept| {

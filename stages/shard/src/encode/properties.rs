@@ -24,6 +24,16 @@ pub(crate) fn data_properties(config: &ShardConfig, schema: &Schema) -> Result<W
     for column in ["kept_patches", "caption"] {
         builder = builder.set_column_statistics_enabled(ColumnPath::from(column), EnabledStatistics::None);
     }
+    // Numbers of a network: no two alike.
+    for column in config.optional.fields() {
+        let leaf = match column.name().as_str() {
+            "image_features" => ColumnPath::new(["image_features", "list", "element", "list", "element"].map(str::to_owned).into()),
+            name => ColumnPath::from(name),
+        };
+        builder = builder
+            .set_column_dictionary_enabled(leaf.clone(), false)
+            .set_column_statistics_enabled(leaf, EnabledStatistics::None);
+    }
     // Who looks for one sample asks by key, URL or digest, and finds most row groups ruled out.
     for column in ["key", "url", "sha256"] {
         let column = ColumnPath::from(column);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use img2tokens_schemas::Order;
 
 use super::ledger::KeyPlace;
+use super::optional::check_optional;
 use super::row::check_row;
 use super::{Findings, KeyLedger};
 use crate::destination::checksum_of;
@@ -213,11 +214,12 @@ impl UnitCheck<'_> {
         let (mut image_codes, mut input_ids) = (Distribution::default(), Distribution::default());
         let mut orders_of_pair: (String, Vec<Order>) = Default::default();
         for batch in reader {
-            for row in batch?.rows() {
+            let batch = batch?;
+            for (place, row) in batch.rows().enumerate() {
                 let sample = row.sample;
-                check_row(&vocabulary, &row, &mut |what| {
-                    findings.add(name, Some(sample.row), what);
-                });
+                let mut wrong = |what| findings.add(name, Some(sample.row), what);
+                check_row(&vocabulary, &row, &mut wrong);
+                check_optional(batch.record_batch(), place, row.image_codes.len(), &mut wrong);
                 if *mask_bytes.get_or_insert(row.kept_patches.len()) != row.kept_patches.len() {
                     findings.add(
                         name,

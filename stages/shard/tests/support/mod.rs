@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Float32Array, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Fields, Schema};
 use img2tokens_schemas::{
-    Digest, Failure, FailureReason, KeepMask, KeptColumns, Order, Outcome, PairTokens, RowIndex, Sequence,
+    Digest, Failure, FailureReason, KeepMask, KeptColumns, OptionalColumns, Order, Outcome, PairTokens, RowIndex, Sequence,
     SequenceRow, VisualTokens, Vocabulary,
 };
 use img2tokens_shard::{
@@ -36,6 +36,7 @@ pub fn config() -> ShardConfig {
     ShardConfig {
         compression: Compression::default(),
         row_group_rows: 7,
+        optional: OptionalColumns::default(),
         kept: kept_fields(),
         plan: PLAN.to_owned(),
         provenance: serde_json::json!({ "model": "nano", "selection": "argmax" }),
@@ -133,6 +134,8 @@ fn sequences(row: usize, kept: &[bool], text_ids: &[u32], orders: &[Order]) -> V
         .collect();
     let pair = Arc::new(PairTokens {
         visual: VisualTokens::new(codes, mask).unwrap(),
+        features: None,
+        reconstruction: None,
         text_ids: text_ids.to_vec(),
         caption: format!("Ein Bild, № {row}"),
         width: 640 + row as u32,

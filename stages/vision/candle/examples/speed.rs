@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use img2tokens_schemas::Pixels;
 use img2tokens_vision::{
-    Checkpoint, Dtype, Merger, ModelConfig, ModelSource, Picture, PixelBatch, Selection, VisualTokenizer,
+    Checkpoint, Dtype, Extras, Merger, ModelConfig, ModelSource, Picture, PixelBatch, Selection, VisualTokenizer,
 };
 use img2tokens_vision_candle::{CandleTokenizer, Settings, peak_flops_per_second};
 
@@ -34,22 +34,23 @@ fn main() {
     for merger in [Merger::Full, Merger::Packed] {
         let settings = Settings {
             dtype: Dtype::F32,
-            selection: Selection::Argmax,
+            selection: Selection::argmax(),
             merger,
+            extras: Extras::default(),
             threads: 1,
         };
-        let mut tokenizer = CandleTokenizer::new(&checkpoint, settings).unwrap();
+        let mut tokenizer = CandleTokenizer::new(&checkpoint, settings.clone()).unwrap();
         let batch = PixelBatch::new((0..4).map(picture).collect()).unwrap();
         let (mut best, mut peak) = (f64::INFINITY, 0.0_f64);
         let mut kept = 0;
         for _ in 0..BATCHES {
-            peak = peak.max(peak_flops_per_second(20));
+            peak = peak.max(peak_flops_per_second(settings.dtype, 1, 20));
             let begun = Instant::now();
             let tokens = tokenizer.tokenize(&batch).unwrap();
             best = best.min(begun.elapsed().as_secs_f64() / 4.0);
-            kept = tokens.iter().map(|tokens| tokens.codes().len()).sum::<usize>() / 4;
+            kept = tokens.iter().flatten().map(|picture| picture.tokens.codes().len()).sum::<usize>() / 4;
         }
-        let flops = flops(checkpoint.config(), merger, kept);
+        let flops = checkpoint.config().flops(merger, kept);
         println!(
             "{merger:?}: {:.1} ms a picture, {kept} of 256 kept, {:.1} GFLOP: {:.1} GFLOP/s of {:.1}, {:.0} %",
             best * 1e3,
@@ -59,24 +60,6 @@ fn main() {
             100.0 * flops / best / peak
         );
     }
-}
-
-/// Operations of matrix products alone, attention's too.
-fn flops(config: &ModelConfig, merger: Merger, kept: usize) -> f64 {
-    let (d, hidden, n) = (config.width, config.mlp_hidden(), config.patches());
-    let block = |rows: usize| rows * (4 * d * d + 2 * d * hidden) + 2 * rows * rows * d;
-    let inputs = 3 * config.patch_size * config.patch_size;
-    let encoder = n * inputs * d + config.encoder_depth * block(n + 1);
-    let selector = n * (d * d + d * d / 2 + d * d / 8 + d / 2);
-    let (rows, values) = match merger {
-        Merger::Full => (n, n),
-        Merger::Packed => (kept, n - kept + 1),
-    };
-    // Cross-attention: query and projection, key, value, scores, mixing.
-    let cross = 2 * rows * d * d + n * d * d + values * d * d + rows * n * d + rows * values * d;
-    let merger = config.merger_depth * (block(rows) + cross);
-    let codes = kept * (d * d + d * config.code_dim + config.code_dim * config.codebook_size);
-    2.0 * (encoder + selector + merger + codes) as f64
 }
 
 fn picture(number: usize) -> Picture {

@@ -3,7 +3,7 @@
 use candle_core::{Device, Result, Tensor, bail};
 use img2tokens_vision::Dtype;
 
-use crate::kernels::{Epilogue, Isa, Panels, Product, SoftmaxRow, View, ViewMut};
+use crate::kernels::{Epilogue, Isa, Panels, Product, Scratch, SoftmaxRow, View, ViewMut};
 use crate::rows::Rows;
 
 /// The smoothed softmax's epsilon (spec section 4).
@@ -94,7 +94,7 @@ impl Heads {
             scale: (head_dim as f32).sqrt().recip(),
             queries: Vec::new(),
             scores: Vec::new(),
-            copy: Vec::new(),
+            scratch: Scratch::default(),
         };
         let mut out = vec![0.0; queries * width];
         for number in 0..self.count {
@@ -125,7 +125,7 @@ struct Head {
     queries: Vec<f32>,
     /// `[rows, keys]`
     scores: Vec<f32>,
-    copy: Vec<f32>,
+    scratch: Scratch,
 }
 
 impl Head {
@@ -154,7 +154,7 @@ impl Head {
             values: &mut self.scores,
             stride: keys,
         };
-        product.write(isa, scores, &mut self.copy);
+        product.write(isa, scores, &mut self.scratch);
         for (query, scores) in some.zip(self.scores.chunks_exact_mut(keys)) {
             weigh(query, scores);
         }
@@ -164,7 +164,7 @@ impl Head {
             dtype: self.dtype,
             epilogue: Epilogue::default(),
         };
-        product.write(isa, out, &mut self.copy);
+        product.write(isa, out, &mut self.scratch);
     }
 }
 

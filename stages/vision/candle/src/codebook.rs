@@ -16,6 +16,8 @@ pub(crate) struct Codebook {
     project: Linear,
     /// Gives the inner product with every code.
     codes: Linear,
+    /// `[K, d]`
+    rows: Tensor,
     /// `||c||^2`, `[K]`
     squared_norms: Vec<f32>,
 }
@@ -26,8 +28,8 @@ impl Codebook {
         let (d, code) = (config.width, config.code_dim);
         let layers = weights.under("encode_task_layer");
         let shape = [config.codebook_size, code];
-        let codes = weights.tensor("quantize.embedding.weight", &shape)?;
-        let squared_norms = codes
+        let rows = weights.tensor("quantize.embedding.weight", &shape)?;
+        let squared_norms = rows
             .sqr()
             .and_then(|squares| squares.sum(1))
             .and_then(|norms| norms.to_vec1());
@@ -39,6 +41,7 @@ impl Codebook {
                 config.codebook_size,
                 Dtype::F32,
             ),
+            rows,
             squared_norms: squared_norms.map_err(failed("loading the codebook"))?,
         })
     }
@@ -46,6 +49,13 @@ impl Codebook {
     /// `x`: merged features `[T, D]`; gives z, `[T, d]`, not yet of length one.
     pub(crate) fn project(&self, x: &Tensor) -> Result<Tensor> {
         self.project.forward(&self.hidden.forward(x)?.tanh()?)
+    }
+
+    /// The rows of these codes, `[T, d]`.
+    pub(crate) fn rows(&self, codes: &[u16]) -> Result<Tensor> {
+        let places: Vec<u32> = codes.iter().copied().map(u32::from).collect();
+        self.rows
+            .index_select(&Tensor::new(places, self.rows.device())?, 0)
     }
 
     /// `z`: `[T, d]`; gives the nearest code of each, the lowest of equals.

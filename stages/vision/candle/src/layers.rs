@@ -3,7 +3,7 @@
 use candle_core::{Device, Result, Tensor};
 use img2tokens_vision::Dtype;
 
-use crate::kernels::{Epilogue, Isa, Norm, Panels, Product, View, ViewMut};
+use crate::kernels::{Epilogue, Isa, Norm, Panels, Product, Scratch, View, ViewMut};
 use crate::rows::Rows;
 
 /// `x W^T + b`, the operands of the product in the model's dtype, the sum in float32.
@@ -28,7 +28,7 @@ impl Linear {
     pub(crate) fn without_bias(weight: &[f32], outputs: usize, dtype: Dtype) -> Self {
         let inputs = weight.len() / outputs;
         Self {
-            weight: Panels::of_transposed(View::new(weight, outputs, inputs, inputs), dtype),
+            weight: Panels::of_weight(View::new(weight, outputs, inputs, inputs), dtype),
             bias: None,
             dtype,
         }
@@ -81,7 +81,7 @@ impl Linear {
             values: &mut values,
             stride: outputs,
         };
-        product.write(Isa::best(), out, &mut Vec::new());
+        product.write(Isa::best(), out, &mut Scratch::default());
         Tensor::from_vec(values, (x.rows(), outputs), &Device::Cpu)
     }
 }
@@ -98,6 +98,10 @@ pub(crate) struct LayerNorm {
 impl LayerNorm {
     pub(crate) const fn new(weight: Vec<f32>, bias: Vec<f32>, eps: f32) -> Self {
         Self { weight, bias, eps }
+    }
+
+    pub(crate) const fn width(&self) -> usize {
+        self.weight.len()
     }
 
     /// `x`: `[rows, width]`; gives the same shape.

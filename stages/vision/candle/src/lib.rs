@@ -7,6 +7,7 @@
 
 mod attention;
 mod codebook;
+mod decoder;
 mod encoder;
 mod error;
 mod kernels;

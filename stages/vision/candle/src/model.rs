@@ -1,44 +1,71 @@
 //! The whole model, one picture at a time.
 
 use candle_core::{Result as CandleResult, Tensor};
-use img2tokens_schemas::{KeepMask, VisualTokens};
-use img2tokens_vision::{Checkpoint, Dtype, Merger as Mode, ModelConfig, Picture, Selection, VisionError};
+use img2tokens_schemas::{KeepMask, MergedFeatures, VisualTokens};
+use img2tokens_vision::{
+    Checkpoint, FeatureMerger, Merger as Mode, NotFinite, Picture, Selection, TokenizedPicture, VisionError,
+};
 
+use crate::Settings;
 use crate::codebook::Codebook;
+use crate::decoder::{Decoder, mean_cosine};
 use crate::encoder::Encoder;
 use crate::error::failed;
 use crate::merger::Merger;
 use crate::selector::Selector;
 use crate::weights::Weights;
 
-/// Encoder, selector, merger, codebook.
+/// Encoder, selector, merger, codebook; and what settings ask for beside tokens.
 pub(crate) struct Model {
     encoder: Encoder,
     selector: Selector,
     merger: Merger,
     mode: Mode,
     codebook: Codebook,
+    features: Option<FeatureSource>,
+    decoder: Option<Decoder>,
+}
+
+/// Whose merged features are given out.
+enum FeatureSource {
+    /// Those that codes are quantised from.
+    Quantised,
+    /// Those of this merger.
+    Other(Box<Merger>),
 }
 
 impl Model {
-    pub(crate) fn new(checkpoint: &Checkpoint, dtype: Dtype, mode: Mode) -> Result<Self, VisionError> {
-        let (config, weights): (&ModelConfig, _) = (checkpoint.config(), Weights::new(checkpoint, dtype));
+    pub(crate) fn new(checkpoint: &Checkpoint, settings: &Settings) -> Result<Self, VisionError> {
+        let (config, dtype) = (checkpoint.config(), settings.dtype);
+        let weights = Weights::new(checkpoint, dtype);
+        let features = match settings.extras.features {
+            None => None,
+            Some(FeatureMerger::Tokenizer) => Some(FeatureSource::Quantised),
+            Some(FeatureMerger::LanguageModel) => {
+                let tuned = checkpoint.with_language_model_merger()?;
+                let weights = Weights::new(&tuned, dtype).under("causal_encoder");
+                Some(FeatureSource::Other(Box::new(Merger::new(config, &weights)?)))
+            }
+        };
+        let decoder = settings.extras.reconstruction.then(|| Decoder::new(&checkpoint.decoder()?, dtype));
         Ok(Self {
             encoder: Encoder::new(config, &weights.under("encoder"))?,
             selector: Selector::new(config, &weights.under("token_predictor"))?,
             merger: Merger::new(config, &weights.under("causal_encoder"))?,
-            mode,
+            mode: settings.merger,
             codebook: Codebook::new(config, &weights)?,
+            features,
+            decoder: decoder.transpose()?,
         })
     }
 
-    /// The tokens of one picture; `place` is its place in the batch.
+    /// What one picture gives; `place` is its place in the batch.
     pub(crate) fn tokenize(
         &self,
         place: usize,
         picture: &Picture,
         selection: &Selection,
-    ) -> Result<VisualTokens, VisionError> {
+    ) -> Result<TokenizedPicture, VisionError> {
         let features = self
             .encoder
             .forward(&picture.pixels)
@@ -46,44 +73,113 @@ impl Model {
         let log_probabilities = self.selector.forward(&features).map_err(failed("selecting"))?;
         let kept = selection.decide(place, &picture.key, &log_probabilities)?;
         if kept.kept() == 0 {
-            return Ok(VisualTokens::new(Vec::new(), kept)?);
-        }
-        let merged = self.merge(&features, &kept).map_err(failed("merging"))?;
-        let z = self.codebook.project(&merged).map_err(failed("projecting"))?;
-        if !is_finite(&z).map_err(failed("projecting"))? {
-            return Err(VisionError::NotFinite {
-                key: picture.key.clone(),
-                stage: "the merger's output",
+            return Ok(TokenizedPicture {
+                tokens: VisualTokens::new(Vec::new(), kept)?,
+                features: self.features.as_ref().map(|_| self.no_features()).transpose()?,
+                reconstruction: None,
             });
         }
+        let merged = self.merge(&self.merger, &features, &kept).map_err(failed("merging"))?;
+        let z = self.codebook.project(&merged).map_err(failed("projecting"))?;
+        finite(&z, "the merger's output")?;
         let codes = self.codebook.nearest(&z).map_err(failed("quantising"))?;
-        Ok(VisualTokens::new(codes, kept)?)
+        Ok(TokenizedPicture {
+            features: self.features_given(merged, &features, &kept)?,
+            reconstruction: self.reconstruction(&codes, &features)?,
+            tokens: VisualTokens::new(codes, kept)?,
+        })
+    }
+
+    /// The features that settings ask for; `merged` are those that codes are quantised from.
+    fn features_given(
+        &self,
+        merged: Tensor,
+        features: &Tensor,
+        kept: &KeepMask,
+    ) -> Result<Option<MergedFeatures>, VisionError> {
+        let given = match &self.features {
+            None => return Ok(None),
+            Some(FeatureSource::Quantised) => merged,
+            Some(FeatureSource::Other(merger)) => {
+                self.merge(merger, features, kept).map_err(failed("merging"))?
+            }
+        };
+        let values = finite(&given, "the merged features")?;
+        Ok(Some(MergedFeatures::from_f32(self.width(), &values)?))
+    }
+
+    fn no_features(&self) -> Result<MergedFeatures, VisionError> {
+        Ok(MergedFeatures::from_f32(self.width(), &[])?)
+    }
+
+    /// D
+    fn width(&self) -> usize {
+        self.merger.norm.width()
+    }
+
+    /// The cosine of reconstructed and true features, where settings ask for it.
+    fn reconstruction(&self, codes: &[u16], features: &Tensor) -> Result<Option<f32>, VisionError> {
+        let Some(decoder) = &self.decoder else {
+            return Ok(None);
+        };
+        let cosine = self
+            .codebook
+            .rows(codes)
+            .and_then(|rows| decoder.forward(&rows))
+            .and_then(|found| mean_cosine(&found, features))
+            .map_err(failed("reconstructing"))?;
+        if cosine.is_finite() {
+            Ok(Some(cosine))
+        } else {
+            Err(NotFinite {
+                what: "the decoder's output",
+            }
+            .into())
+        }
     }
 
     /// Merged features of kept patches, `[T, D]`.
-    fn merge(&self, features: &Tensor, kept: &KeepMask) -> CandleResult<Tensor> {
+    fn merge(&self, merger: &Merger, features: &Tensor, kept: &KeepMask) -> CandleResult<Tensor> {
         match self.mode {
-            Mode::Packed => self.merger.forward_packed(features, kept),
+            Mode::Packed => merger.forward_packed(features, kept),
             Mode::Full => {
                 let places: Vec<u32> = kept.kept_patches().map(|patch| patch as u32).collect();
                 let places = Tensor::from_vec(places, kept.kept(), features.device())?;
-                self.merger.forward(features, kept)?.index_select(&places, 0)
+                merger.forward(features, kept)?.index_select(&places, 0)
             }
         }
     }
 }
 
-fn is_finite(x: &Tensor) -> CandleResult<bool> {
-    Ok(x.flatten_all()?
-        .to_vec1::<f32>()?
-        .iter()
-        .all(|value| value.is_finite()))
+/// The numbers of `x`, all of them finite.
+fn finite(x: &Tensor, what: &'static str) -> Result<Vec<f32>, VisionError> {
+    let values = x
+        .flatten_all()
+        .and_then(|x| x.to_vec1::<f32>())
+        .map_err(failed("reading a result"))?;
+    if values.iter().all(|value| value.is_finite()) {
+        Ok(values)
+    } else {
+        Err(NotFinite { what }.into())
+    }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
     use img2tokens_vision::conformance::Golden;
+    use img2tokens_vision::{Dtype, Extras};
+
+    pub(crate) fn model(checkpoint: &Checkpoint, mode: Mode) -> Model {
+        let settings = Settings {
+            dtype: Dtype::F32,
+            selection: Selection::argmax(),
+            merger: mode,
+            extras: Extras::default(),
+            threads: 1,
+        };
+        Model::new(checkpoint, &settings).unwrap()
+    }
 
     pub(crate) fn to_f32(x: &Tensor) -> Vec<f32> {
         x.flatten_all().unwrap().to_vec1().unwrap()
@@ -117,7 +213,7 @@ pub(crate) mod tests {
     #[test]
     fn log_probabilities_agree_to_a_ten_thousandth() {
         for golden in Golden::both() {
-            let model = Model::new(&golden.checkpoint, Dtype::F32, Mode::Full).unwrap();
+            let model = model(&golden.checkpoint, Mode::Full);
             for sample in golden.samples() {
                 let features = model.encoder.forward(&sample.picture.pixels).unwrap();
                 let found = model.selector.forward(&features).unwrap();
@@ -139,7 +235,7 @@ pub(crate) mod tests {
             .iter()
             .flat_map(|golden| [(golden, Mode::Full), (golden, Mode::Packed)])
         {
-            let model = Model::new(&golden.checkpoint, Dtype::F32, mode).unwrap();
+            let model = model(&golden.checkpoint, mode);
             let width = golden.config().width;
             for (sample, case) in golden
                 .samples()
@@ -151,7 +247,7 @@ pub(crate) mod tests {
                     continue;
                 }
                 let features = model.encoder.forward(&sample.picture.pixels).unwrap();
-                let merged = model.merge(&features, &kept).unwrap();
+                let merged = model.merge(&model.merger, &features, &kept).unwrap();
                 let expected = rows(&sample.arrays.f32(&format!("merged_{case}")), width, &kept);
                 expect_close(&to_f32(&merged), &expected, 1e-3);
                 let z = model.codebook.project(&merged).unwrap();
@@ -165,7 +261,7 @@ pub(crate) mod tests {
         for golden in Golden::both() {
             let trace = golden.arrays("trace_astronaut_argmax");
             let sample = golden.sample("astronaut");
-            let mut model = Model::new(&golden.checkpoint, Dtype::F32, Mode::Full).unwrap();
+            let mut model = model(&golden.checkpoint, Mode::Full);
             let features = model.encoder.forward(&sample.picture.pixels).unwrap();
             let kept = kept(sample.arrays.u8("keep_argmax"));
             let whole = model.merger.forward(&features, &kept).unwrap();

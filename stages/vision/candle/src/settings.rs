@@ -1,6 +1,6 @@
 //! How a model is run.
 
-use img2tokens_vision::{Dtype, Merger, Selection};
+use img2tokens_vision::{Dtype, Extras, Merger, Selection};
 
 /// How a model is run.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +11,8 @@ pub struct Settings {
     pub selection: Selection,
     /// How the token merger is computed.
     pub merger: Merger,
+    /// What is computed beside tokens.
+    pub extras: Extras,
     /// Threads: pictures computed at once. At least 1.
     pub threads: usize,
 }

@@ -1,7 +1,9 @@
 //! The tokenizer: a model, and the threads that pictures are spread over.
 
-use img2tokens_schemas::VisualTokens;
-use img2tokens_vision::{Checkpoint, ModelConfig, PixelBatch, Selection, VisionError, VisualTokenizer};
+use img2tokens_vision::{
+    Checkpoint, ModelConfig, NotFinite, PixelBatch, Selection, TokenizedPicture, VisionError,
+    VisualTokenizer, of_picture,
+};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -39,7 +41,7 @@ impl CandleTokenizer {
             })?;
         Ok(Self {
             config: checkpoint.config().clone(),
-            model: Model::new(checkpoint, settings.dtype, settings.merger)?,
+            model: Model::new(checkpoint, &settings)?,
             selection: settings.selection,
             threads,
         })
@@ -51,10 +53,13 @@ impl VisualTokenizer for CandleTokenizer {
         &self.config
     }
 
-    fn tokenize(&mut self, batch: &PixelBatch) -> Result<Vec<VisualTokens>, VisionError> {
+    fn tokenize(
+        &mut self,
+        batch: &PixelBatch,
+    ) -> Result<Vec<Result<TokenizedPicture, NotFinite>>, VisionError> {
         batch.expect_size(self.config.image_size)?;
         let (model, selection) = (&self.model, &self.selection);
-        let tokens = |(place, picture)| model.tokenize(place, picture, selection);
+        let tokens = |(place, picture)| of_picture(model.tokenize(place, picture, selection));
         self.threads
             .install(|| batch.pictures().par_iter().enumerate().map(tokens).collect())
     }

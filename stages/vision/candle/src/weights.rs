@@ -1,24 +1,24 @@
 //! From a checkpoint's tensors to layers.
 
 use candle_core::{Device, Tensor};
-use img2tokens_vision::{Checkpoint, Dtype, VisionError};
+use img2tokens_vision::{Dtype, Tensors, VisionError};
 
 use crate::error::failed;
 use crate::layers::{LayerNorm, Linear, Mlp};
 
-/// Makes layers of a checkpoint's tensors, those under a prefix.
+/// Makes layers of tensors, those under a prefix.
 #[derive(Clone)]
 pub(crate) struct Weights<'a> {
-    checkpoint: &'a Checkpoint,
+    tensors: &'a dyn Tensors,
     prefix: String,
     dtype: Dtype,
 }
 
 impl<'a> Weights<'a> {
-    /// All of a checkpoint; `dtype` is that of the matrix products.
-    pub(crate) fn new(checkpoint: &'a Checkpoint, dtype: Dtype) -> Self {
+    /// All of them; `dtype` is that of the matrix products.
+    pub(crate) fn new(tensors: &'a dyn Tensors, dtype: Dtype) -> Self {
         Self {
-            checkpoint,
+            tensors,
             prefix: String::new(),
             dtype,
         }
@@ -48,7 +48,7 @@ impl<'a> Weights<'a> {
     /// A tensor's numbers in float32.
     pub(crate) fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, VisionError> {
         Ok(self
-            .checkpoint
+            .tensors
             .tensor(&format!("{}{name}", self.prefix), shape)?
             .to_f32())
     }

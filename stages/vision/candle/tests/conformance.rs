@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests end by panicking")]
 
-use img2tokens_vision::{Checkpoint, Dtype, Merger, Selection, VisualTokenizer};
+use img2tokens_vision::{Checkpoint, Dtype, Extras, Merger, Selection, VisualTokenizer};
 use img2tokens_vision_candle::{CandleTokenizer, Settings};
 
 fn make(
@@ -15,6 +15,7 @@ fn make(
         dtype: Dtype::F32,
         selection,
         merger,
+        extras: Extras::default(),
         threads,
     };
     Box::new(CandleTokenizer::new(checkpoint, settings).unwrap())

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use img2tokens_schemas::{Pixels, VisualTokens};
 use img2tokens_vision::{
-    Checkpoint, Dtype, Merger, ModelSource, Picture, PixelBatch, Selection, VisualTokenizer,
+    Checkpoint, Dtype, Extras, Merger, ModelSource, Picture, PixelBatch, Selection, VisualTokenizer,
 };
 use img2tokens_vision_candle::{CandleTokenizer, Settings};
 use proptest::prelude::*;
@@ -17,8 +17,9 @@ fn tokenizer(merger: Merger, dtype: Dtype, threads: usize) -> CandleTokenizer {
     let checkpoint = Checkpoint::open(&ModelSource::Nano).unwrap();
     let settings = Settings {
         dtype,
-        selection: Selection::Gumbel { seed: 5 },
+        selection: Selection::gumbel(5),
         merger,
+        extras: Extras::default(),
         threads,
     };
     CandleTokenizer::new(&checkpoint, settings).unwrap()
@@ -41,11 +42,16 @@ fn batch(numbers: &[usize]) -> PixelBatch {
     PixelBatch::new(numbers.iter().map(|number| picture(*number)).collect()).unwrap()
 }
 
+fn tokens(tokenizer: &mut CandleTokenizer, numbers: &[usize]) -> Vec<VisualTokens> {
+    let made = tokenizer.tokenize(&batch(numbers)).unwrap();
+    made.into_iter().map(|picture| picture.unwrap().tokens).collect()
+}
+
 /// Each picture alone, on one thread.
 fn alone(merger: Merger, dtype: Dtype) -> Vec<VisualTokens> {
     let mut tokenizer = tokenizer(merger, dtype, 1);
     (0..POOL)
-        .map(|number| tokenizer.tokenize(&batch(&[number])).unwrap().remove(0))
+        .map(|number| tokens(&mut tokenizer, &[number]).remove(0))
         .collect()
 }
 
@@ -66,7 +72,7 @@ proptest! {
             [Dtype::F32, Dtype::Bf16].iter().flat_map(|dtype| [alone(Merger::Full, *dtype), alone(Merger::Packed, *dtype)]).collect()
         });
         let expected = &all[usize::from(reduced) * 2 + usize::from(packed)];
-        let found = tokenizer(merger, dtype, threads).tokenize(&batch(&numbers)).unwrap();
+        let found = tokens(&mut tokenizer(merger, dtype, threads), &numbers);
         for (number, found) in numbers.iter().zip(&found) {
             prop_assert_eq!(found, &expected[*number]);
             prop_assert_eq!(found.kept().kept(), found.codes().len());

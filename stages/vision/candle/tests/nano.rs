@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use img2tokens_schemas::{Pixels, VisualTokens};
 use img2tokens_vision::conformance::Golden;
 use img2tokens_vision::{
-    Checkpoint, Dtype, Merger, ModelSource, Picture, PixelBatch, Selection, VisualTokenizer,
+    Checkpoint, Dtype, Extras, Merger, ModelSource, Picture, PixelBatch, Selection, VisualTokenizer,
 };
 use img2tokens_vision_candle::{CandleTokenizer, Settings};
 
@@ -75,14 +75,18 @@ fn tokens() -> Vec<VisualTokens> {
     let checkpoint = Checkpoint::open(&ModelSource::Nano).unwrap();
     let settings = Settings {
         dtype: Dtype::F32,
-        selection: Selection::Argmax,
+        selection: Selection::argmax(),
         merger: Merger::Full,
+        extras: Extras::default(),
         threads: 2,
     };
     let mut tokenizer = CandleTokenizer::new(&checkpoint, settings).unwrap();
     tokenizer
         .tokenize(&PixelBatch::new(diverse_pictures()).unwrap())
         .unwrap()
+        .into_iter()
+        .map(|picture| picture.unwrap().tokens)
+        .collect()
 }
 
 #[test]

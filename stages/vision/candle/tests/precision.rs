@@ -4,14 +4,15 @@
 
 use img2tokens_schemas::VisualTokens;
 use img2tokens_vision::conformance::Golden;
-use img2tokens_vision::{Dtype, Merger, PixelBatch, Selection, VisualTokenizer};
+use img2tokens_vision::{Dtype, Extras, Merger, PixelBatch, Selection, VisualTokenizer};
 use img2tokens_vision_candle::{CandleTokenizer, Settings};
 
 fn tokens(golden: &Golden, dtype: Dtype) -> Vec<VisualTokens> {
     let settings = Settings {
         dtype,
-        selection: Selection::Argmax,
+        selection: Selection::argmax(),
         merger: Merger::Full,
+        extras: Extras::default(),
         threads: 2,
     };
     let mut tokenizer = CandleTokenizer::new(&golden.checkpoint, settings).unwrap();
@@ -20,7 +21,8 @@ fn tokens(golden: &Golden, dtype: Dtype) -> Vec<VisualTokens> {
         .into_iter()
         .map(|sample| sample.picture)
         .collect();
-    tokenizer.tokenize(&PixelBatch::new(pictures).unwrap()).unwrap()
+    let made = tokenizer.tokenize(&PixelBatch::new(pictures).unwrap()).unwrap();
+    made.into_iter().map(|picture| picture.unwrap().tokens).collect()
 }
 
 /// The share of mask bits that agree, and of codes at patches that both keep.

@@ -22,6 +22,16 @@ pub enum CheckpointError {
         /// The directory.
         path: PathBuf,
     },
+    /// The model lacks a part that a setting needs.
+    #[error("{model} has no {part}: neither {} nor {}", files[0], files[1])]
+    NoPart {
+        /// The model.
+        model: String,
+        /// The part.
+        part: &'static str,
+        /// Where it would lie in the directory, as published and as safetensors.
+        files: [&'static str; 2],
+    },
     /// There are weights without the shapes they have.
     #[error("{}: model.safetensors needs a config.json beside it", path.display())]
     NoConfig {

@@ -8,6 +8,7 @@ mod error;
 mod file;
 mod nano;
 mod open;
+mod parts;
 mod safetensors;
 mod save;
 mod source;
@@ -16,7 +17,8 @@ mod torch;
 
 pub use error::CheckpointError;
 pub use open::Checkpoint;
+pub use parts::DecoderCheckpoint;
 pub use save::SaveError;
 pub use source::{ModelSource, UnknownBuiltin};
-pub use tensor::{Tensor, TensorDtype};
+pub use tensor::{Tensor, TensorDtype, Tensors};
 pub use torch::{ArchiveError, PickleError};

@@ -32,11 +32,35 @@ pub(super) const fn config() -> ModelConfig {
     }
 }
 
-/// Its weights, as if they were a file.
+/// Blocks of the nano model's decoder.
+const DECODER_DEPTH: usize = 2;
+
+/// Where the numbering of the tensors of each file begins: from its number come a tensor's weights.
+const TOKENIZER: u32 = 0;
+const DECODER: u32 = 1 << 16;
+const LANGUAGE_MODEL: u32 = 2 << 16;
+
+/// The tokenizer's weights, as if they were a file.
 pub(super) fn generate() -> WeightFile {
+    file(TOKENIZER, config().tensors())
+}
+
+/// Those of its decoder of features.
+pub(super) fn decoder() -> WeightFile {
+    file(DECODER, config().decoder_tensors(DECODER_DEPTH))
+}
+
+/// Those of another merger, as if it had been retrained.
+pub(super) fn language_model_merger() -> WeightFile {
+    let mut tensors = config().tensors();
+    tensors.retain(|(key, _)| key.starts_with("causal_encoder."));
+    file(LANGUAGE_MODEL, tensors)
+}
+
+fn file(first: u32, tensors: Vec<(String, Vec<usize>)>) -> WeightFile {
     let mut bytes = Vec::new();
     let mut entries = HashMap::new();
-    for (number, (key, shape)) in (0..).zip(config().tensors()) {
+    for (number, (key, shape)) in (first..).zip(tensors) {
         let start = bytes.len();
         let values = fill(number, &key, &shape);
         bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
@@ -69,6 +93,7 @@ fn fill(number: u32, key: &str, shape: &[usize]) -> Vec<f32> {
     let preserving = 1.0 / (inputs as f32).sqrt();
     match key {
         "encoder.cls_token" | "encoder.pos_embed" => random(0.0, 2.0),
+        "pos_embed" | "query_embed" => random(0.0, 1.0),
         "token_predictor.out_conv.0.weight" => quarter_right_half(random(0.0, preserving), inputs),
         "token_predictor.out_conv.4.weight" => random(0.0, 3.0 * preserving),
         "token_predictor.out_conv.4.bias" => vec![KEEP_BIAS, -KEEP_BIAS],

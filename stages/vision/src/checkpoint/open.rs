@@ -1,10 +1,10 @@
 //! A checkpoint: its config, and every tensor of the model behind one name each.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::file::WeightFile;
-use super::{CheckpointError, ModelSource, Tensor, nano, safetensors, torch};
+use super::{CheckpointError, ModelSource, Tensor, Tensors, nano, safetensors, torch};
 use crate::ModelConfig;
 
 pub(super) const CONFIG: &str = "config.json";
@@ -17,12 +17,19 @@ const ENCODER: &str = "encoder.";
 
 /// The weights of one model, all of them present and of the right shape.
 pub struct Checkpoint {
-    config: ModelConfig,
-    files: Files,
+    pub(super) config: ModelConfig,
+    /// None of a model that is generated.
+    pub(super) directory: Option<PathBuf>,
+    pub(super) files: Files,
 }
 
-enum Files {
+pub(super) enum Files {
     One(WeightFile),
+    /// The tokenizer's files but for what the language model's merger holds.
+    Tuned {
+        merger: WeightFile,
+        base: Box<Self>,
+    },
     Lavit {
         encoder: WeightFile,
         tokenizer: WeightFile,
@@ -34,10 +41,25 @@ impl Files {
     fn place<'k>(&self, key: &'k str) -> (&WeightFile, &'k str) {
         match self {
             Self::One(file) => (file, key),
+            Self::Tuned { merger, base } => {
+                if merger.entries.contains_key(key) {
+                    (merger, key)
+                } else {
+                    base.place(key)
+                }
+            }
             Self::Lavit { encoder, tokenizer } => match key.strip_prefix(ENCODER) {
                 Some(key) => (encoder, key),
                 None => (tokenizer, key),
             },
+        }
+    }
+
+    fn all(&self) -> Vec<&WeightFile> {
+        match self {
+            Self::One(file) => vec![file],
+            Self::Tuned { merger, base } => [vec![merger], base.all()].concat(),
+            Self::Lavit { encoder, tokenizer } => vec![encoder, tokenizer],
         }
     }
 }
@@ -50,19 +72,30 @@ impl Checkpoint {
     /// than the model needs: file and key are named.
     pub fn open(source: &ModelSource) -> Result<Self, CheckpointError> {
         let checkpoint = match source {
-            ModelSource::Nano => Self {
-                config: nano::config(),
-                files: Files::One(nano::generate()),
-            },
+            ModelSource::Nano => Self::nano(),
             ModelSource::Directory { path, config } => Self::open_directory(path, config.as_ref())?,
         };
-        for (key, shape) in checkpoint.config.tensors() {
-            checkpoint.tensor(&key, &shape)?;
-        }
+        checkpoint.check()?;
         Ok(checkpoint)
     }
 
-    fn open_directory(path: &Path, given: Option<&ModelConfig>) -> Result<Self, CheckpointError> {
+    /// Refuses a model that is not whole.
+    pub(super) fn check(&self) -> Result<(), CheckpointError> {
+        for (key, shape) in self.config.tensors() {
+            self.tensor(&key, &shape)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn nano() -> Self {
+        Self {
+            config: nano::config(),
+            directory: None,
+            files: Files::One(nano::generate()),
+        }
+    }
+
+    pub(super) fn open_directory(path: &Path, given: Option<&ModelConfig>) -> Result<Self, CheckpointError> {
         let config = match given {
             Some(config) => Some(config.clone()),
             None => match read_config(&path.join(CONFIG)) {
@@ -91,7 +124,11 @@ impl Checkpoint {
             path: path.to_owned(),
             source,
         })?;
-        Ok(Self { config, files })
+        Ok(Self {
+            config,
+            directory: Some(path.to_owned()),
+            files,
+        })
     }
 
     /// The model's shapes.
@@ -103,24 +140,8 @@ impl Checkpoint {
     /// The files of weights; none of a model that is generated.
     #[must_use]
     pub fn files(&self) -> Vec<&Path> {
-        match &self.files {
-            Files::One(file) => file
-                .bytes
-                .is_mapped()
-                .then_some(&*file.path)
-                .into_iter()
-                .collect(),
-            Files::Lavit { encoder, tokenizer } => vec![&encoder.path, &tokenizer.path],
-        }
-    }
-
-    /// The tensor of a key of [`ModelConfig::tensors`].
-    ///
-    /// # Errors
-    /// If the checkpoint has no such tensor, or it is not as `shape` says.
-    pub fn tensor(&self, key: &str, shape: &[usize]) -> Result<Tensor<'_>, CheckpointError> {
-        let (file, key) = self.files.place(key);
-        file.tensor(key, shape)
+        let mapped = self.files.all().into_iter().filter(|file| file.bytes.is_mapped());
+        mapped.map(|file| &*file.path).collect()
     }
 
     /// The model's identity, a BLAKE3 hash in hexadecimal: of its config, and of every tensor the model reads (key,
@@ -133,13 +154,31 @@ impl Checkpoint {
     pub fn digest(&self) -> Result<String, CheckpointError> {
         let mut hasher = blake3::Hasher::new();
         hasher.update(format!("{:?}", self.config).as_bytes());
-        for (key, shape) in self.config.tensors() {
-            let tensor = self.tensor(&key, &shape)?;
-            hasher.update(format!("\n{key} {} {shape:?}\n", tensor.dtype().name()).as_bytes());
-            hasher.update(tensor.bytes());
-        }
+        hash_tensors(&mut hasher, self, &self.config.tensors())?;
         Ok(hasher.finalize().to_hex().to_string())
     }
+}
+
+impl Tensors for Checkpoint {
+    /// The tensor of a key of [`ModelConfig::tensors`].
+    fn tensor(&self, key: &str, shape: &[usize]) -> Result<Tensor<'_>, CheckpointError> {
+        let (file, key) = self.files.place(key);
+        file.tensor(key, shape)
+    }
+}
+
+/// Adds every tensor of a list: key, type, shape, numbers.
+pub(super) fn hash_tensors(
+    hasher: &mut blake3::Hasher,
+    tensors: &impl Tensors,
+    list: &[(String, Vec<usize>)],
+) -> Result<(), CheckpointError> {
+    for (key, shape) in list {
+        let tensor = tensors.tensor(key, shape)?;
+        hasher.update(format!("\n{key} {} {shape:?}\n", tensor.dtype().name()).as_bytes());
+        hasher.update(tensor.bytes());
+    }
+    Ok(())
 }
 
 /// The config in this file.

@@ -5,7 +5,8 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::open::{CONFIG, SAFETENSORS};
-use super::{Checkpoint, CheckpointError, safetensors};
+use super::parts::{DECODER, LANGUAGE_MODEL_MERGER};
+use super::{Checkpoint, CheckpointError, Tensors, safetensors};
 
 /// Bytes collected before they are written.
 const BUFFER: usize = 1 << 20;
@@ -40,7 +41,8 @@ pub enum SaveError {
 
 impl Checkpoint {
     /// Writes `config.json` and `model.safetensors` into a new directory: every tensor the model reads, in the type it
-    /// is stored in. The digest stays the same.
+    /// is stored in; and beside them the decoder and the language model's merger, where there are such. The digest
+    /// stays the same.
     ///
     /// One tensor at a time goes from map to file. The directory has a temporary name beside its own until all of it is
     /// on the disk, so it is whole or not there.
@@ -71,13 +73,13 @@ impl Checkpoint {
             file.write_all(b"\n")
         })
         .map_err(refused(&path))?;
-        let mut tensors = Vec::new();
-        let list = self.config().tensors();
-        for (key, shape) in &list {
-            tensors.push((key.as_str(), self.tensor(key, shape)?));
+        write_tensors(&temporary.join(SAFETENSORS), self, &self.config().tensors())?;
+        if let Some(decoder) = self.find_decoder()? {
+            write_tensors(&temporary.join(DECODER.safetensors), &decoder, &decoder.tensors())?;
         }
-        let path = temporary.join(SAFETENSORS);
-        write_file(&path, |file| safetensors::write(file, tensors)).map_err(refused(&path))?;
+        if let Some((merger, list)) = self.find_language_model_merger()? {
+            write_tensors(&temporary.join(LANGUAGE_MODEL_MERGER.safetensors), &merger, &list)?;
+        }
         sync(temporary).map_err(refused(temporary))?;
         // A directory with anything in it that appeared meanwhile is not replaced: rename refuses.
         std::fs::rename(temporary, directory).map_err(refused(directory))?;
@@ -110,6 +112,18 @@ fn write_file(
     let mut file = BufWriter::with_capacity(BUFFER, File::create_new(path)?);
     write(&mut file)?;
     file.into_inner()?.sync_all()
+}
+
+fn write_tensors(
+    path: &Path,
+    source: &impl Tensors,
+    list: &[(String, Vec<usize>)],
+) -> Result<(), SaveError> {
+    let mut tensors = Vec::new();
+    for (key, shape) in list {
+        tensors.push((key.as_str(), source.tensor(key, shape)?));
+    }
+    write_file(path, |file| safetensors::write(file, tensors)).map_err(refused(path))
 }
 
 fn sync(directory: &Path) -> std::io::Result<()> {

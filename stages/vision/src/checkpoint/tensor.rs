@@ -2,6 +2,8 @@
 
 use half::{bf16, f16};
 
+use super::CheckpointError;
+
 /// The float types that checkpoints hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TensorDtype {
@@ -39,6 +41,15 @@ impl TensorDtype {
             Self::Bf16 => "BF16",
         }
     }
+}
+
+/// Tensors by key.
+pub trait Tensors {
+    /// The tensor of this key.
+    ///
+    /// # Errors
+    /// If there is no such tensor, or it is not as `shape` says.
+    fn tensor(&self, key: &str, shape: &[usize]) -> Result<Tensor<'_>, CheckpointError>;
 }
 
 /// A view of a tensor in its file: row-major, little-endian.

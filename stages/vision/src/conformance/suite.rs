@@ -1,7 +1,5 @@
 //! What every backend must do.
 
-use std::sync::Arc;
-
 use img2tokens_schemas::{Pixels, VisualTokens};
 
 use super::golden::{Golden, Sample, golden_directory, tokens};
@@ -9,7 +7,8 @@ use super::{Make, Npz};
 use crate::{Checkpoint, ModelSource, Picture, PixelBatch, Selection, VisionError, VisualTokenizer};
 
 fn tokenize(tokenizer: &mut dyn VisualTokenizer, pictures: Vec<Picture>) -> Vec<VisualTokens> {
-    tokenizer.tokenize(&PixelBatch::new(pictures).unwrap()).unwrap()
+    let made = tokenizer.tokenize(&PixelBatch::new(pictures).unwrap()).unwrap();
+    made.into_iter().map(|picture| picture.unwrap().tokens).collect()
 }
 
 fn pictures(samples: &[Sample]) -> Vec<Picture> {
@@ -22,7 +21,7 @@ fn pairs(flat: &[f32]) -> Vec<[f32; 2]> {
 }
 
 fn given(noise: Vec<Vec<[f32; 2]>>) -> Selection {
-    Selection::Given(Arc::new(noise))
+    Selection::given(noise)
 }
 
 fn expect_case(samples: &[Sample], found: &[VisualTokens], case: &str) {
@@ -41,7 +40,7 @@ fn expect_case(samples: &[Sample], found: &[VisualTokens], case: &str) {
 pub fn codes_and_masks_under_argmax(make: Make<'_>) {
     for golden in Golden::both() {
         let samples = golden.samples();
-        let mut tokenizer = make(&golden.checkpoint, Selection::Argmax);
+        let mut tokenizer = make(&golden.checkpoint, Selection::argmax());
         assert_eq!(tokenizer.config(), golden.config());
         expect_case(&samples, &tokenize(&mut *tokenizer, pictures(&samples)), "argmax");
     }
@@ -85,7 +84,7 @@ pub fn codes_of_edge_masks(make: Make<'_>) {
 pub fn ids_depend_on_no_neighbour(make: Make<'_>) {
     let golden = Golden::open("small_a");
     let all = pictures(&golden.samples());
-    let mut tokenizer = make(&golden.checkpoint, Selection::Argmax);
+    let mut tokenizer = make(&golden.checkpoint, Selection::argmax());
     let together = tokenize(&mut *tokenizer, all.clone());
     let alone: Vec<_> = all
         .iter()
@@ -106,14 +105,14 @@ pub fn ids_depend_on_no_neighbour(make: Make<'_>) {
 pub fn gumbel_ids_depend_on_the_key_alone(make: Make<'_>) {
     let golden = Golden::open("small_a");
     let all = pictures(&golden.samples());
-    let mut tokenizer = make(&golden.checkpoint, Selection::Gumbel { seed: 11 });
+    let mut tokenizer = make(&golden.checkpoint, Selection::gumbel(11));
     let together = tokenize(&mut *tokenizer, all.clone());
     let mut reversed = tokenize(&mut *tokenizer, all.iter().rev().cloned().collect());
     reversed.reverse();
     assert_eq!(reversed, together);
-    let mut again = make(&golden.checkpoint, Selection::Gumbel { seed: 11 });
+    let mut again = make(&golden.checkpoint, Selection::gumbel(11));
     assert_eq!(tokenize(&mut *again, all.clone()), together);
-    let mut other_seed = make(&golden.checkpoint, Selection::Gumbel { seed: 12 });
+    let mut other_seed = make(&golden.checkpoint, Selection::gumbel(12));
     assert_ne!(tokenize(&mut *other_seed, all.clone()), together);
     let renamed = all
         .into_iter()
@@ -136,14 +135,14 @@ pub fn published_files_give_the_ids_of_safetensors(make: Make<'_>) {
     let checkpoint = Checkpoint::open(&source).unwrap();
     assert_eq!(checkpoint.digest().unwrap(), golden.checkpoint.digest().unwrap());
     let samples = golden.samples();
-    let mut tokenizer = make(&checkpoint, Selection::Argmax);
+    let mut tokenizer = make(&checkpoint, Selection::argmax());
     expect_case(&samples, &tokenize(&mut *tokenizer, pictures(&samples)), "argmax");
 }
 
 /// A batch for another model is an error, not a wrong answer.
 pub fn a_picture_of_another_size_is_refused(make: Make<'_>) {
     let golden = Golden::open("small_b");
-    let mut tokenizer = make(&golden.checkpoint, Selection::Argmax);
+    let mut tokenizer = make(&golden.checkpoint, Selection::argmax());
     let pixels = Pixels::new(224, vec![0; 224 * 224 * 3]).unwrap();
     let batch = PixelBatch::new(vec![Picture {
         key: "large".to_owned(),

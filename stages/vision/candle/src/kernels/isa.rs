@@ -21,6 +21,8 @@ pub(crate) struct Isa(Kind);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     #[cfg(target_arch = "x86_64")]
+    Avx512Bf16,
+    #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
     Avx2,
@@ -33,7 +35,11 @@ impl Isa {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx512f") {
-                return Self(Kind::Avx512);
+                return if is_x86_feature_detected!("avx512bf16") {
+                    Self(Kind::Avx512Bf16)
+                } else {
+                    Self(Kind::Avx512)
+                };
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                 return Self(Kind::Avx2);
@@ -52,6 +58,9 @@ impl Isa {
         let mut found = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
+            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16") {
+                found.push(Self(Kind::Avx512Bf16));
+            }
             if is_x86_feature_detected!("avx512f") {
                 found.push(Self(Kind::Avx512));
             }
@@ -65,7 +74,10 @@ impl Isa {
     /// Runs a kernel with this instruction set.
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
-            // SAFETY: an `Isa` of this kind is only made where the feature was detected.
+            // SAFETY: an `Isa` of this kind is only made where the features were detected.
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Bf16 => unsafe { x86::run_avx512_bf16(kernel) },
+            // SAFETY: likewise.
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => unsafe { x86::run_avx512(kernel) },
             // SAFETY: likewise.

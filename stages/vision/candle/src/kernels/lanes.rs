@@ -36,6 +36,10 @@ pub(crate) trait Lanes: Copy {
     /// `self * factor + term`, rounded once.
     fn fma(self, factor: Self, term: Self) -> Self;
 
+    /// Lanes as pairs of bf16: `self_high * factor_high + term`, rounded, then `self_low * factor_low` plus that,
+    /// rounded: what `vdpbf16ps` gives, but for numbers below 1e-38, which that takes for 0.
+    fn dot_pairs(self, factor: Self, term: Self) -> Self;
+
     /// `yes` where `self < other`, `no` elsewhere, also where either is not a number.
     fn if_less(self, other: Self, yes: Self, no: Self) -> Self;
 
@@ -158,6 +162,17 @@ impl Lanes for Scalar {
     fn fma(self, factor: Self, term: Self) -> Self {
         Self(std::array::from_fn(|lane| {
             self.0[lane].mul_add(factor.0[lane], term.0[lane])
+        }))
+    }
+
+    #[inline(always)]
+    fn dot_pairs(self, factor: Self, term: Self) -> Self {
+        let high = |pair: f32| f32::from_bits(pair.to_bits() & 0xffff_0000);
+        let low = |pair: f32| f32::from_bits(pair.to_bits() << 16);
+        Self(std::array::from_fn(|lane| {
+            let (a, b) = (self.0[lane], factor.0[lane]);
+            let odd = high(a).mul_add(high(b), term.0[lane]);
+            low(a).mul_add(low(b), odd)
         }))
     }
 

@@ -2,14 +2,15 @@
 //!
 //! Every kernel is written once, over sixteen [`lanes::Lanes`] at a time, and compiled for each instruction set: one
 //! operation of a lane is one IEEE operation everywhere, sums over lanes are folded in one order, and an element of a
-//! product is one chain of fused multiply-adds in the order of k. So AVX-512, AVX2 and plain Rust give the same bits,
-//! and a picture's ids do not depend on the machine.
+//! product is one chain of fused multiply-adds in a fixed order. So AVX-512, with its products of bf16 or without them,
+//! AVX2 and plain Rust give the same bits, and a picture's ids do not depend on the machine.
 
 #![expect(
     unsafe_code,
     reason = "vector instructions, and tiles too hot for bounds checks"
 )]
 
+mod format;
 mod functions;
 mod gemm;
 mod isa;
@@ -18,11 +19,12 @@ mod norm;
 mod panels;
 mod rate;
 mod softmax;
+mod tile;
 mod view;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub(crate) use gemm::{Epilogue, Product};
+pub(crate) use gemm::{Epilogue, Product, Scratch};
 pub(crate) use isa::Isa;
 pub(crate) use norm::Norm;
 pub(crate) use panels::Panels;
