@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use img2tokens_vision::{
-    Checkpoint, CheckpointError, Extras, FeatureMerger, ModelSource, Noise, Selection, TokenCount, VisionError,
-    VisualTokenizer,
+    Checkpoint, CheckpointError, Extras, FeatureMerger, ModelSource, Noise, Selection, TokenCount,
+    VisionError, VisualTokenizer,
 };
 use img2tokens_vision_candle::{CandleTokenizer, Settings};
 

@@ -114,11 +114,7 @@ fn write_file(
     file.into_inner()?.sync_all()
 }
 
-fn write_tensors(
-    path: &Path,
-    source: &impl Tensors,
-    list: &[(String, Vec<usize>)],
-) -> Result<(), SaveError> {
+fn write_tensors(path: &Path, source: &impl Tensors, list: &[(String, Vec<usize>)]) -> Result<(), SaveError> {
     let mut tensors = Vec::new();
     for (key, shape) in list {
         tensors.push((key.as_str(), source.tensor(key, shape)?));
