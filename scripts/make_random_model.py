@@ -2,9 +2,9 @@
 """Writes a model of LaVIT's full size with random weights: DEST/config.json and DEST/model.safetensors.
 
 For measurements without the published weights. The weights are scaled so that activations stay of the order of one
-through all blocks, and the selector's last bias is set so that a third of the patches is kept on pictures with the
-spectrum of photographs (1/f noise), as a trained LaVIT keeps. Needs numpy; holds one tensor at a time. The same options
-give the same bytes.
+through all blocks, and the selector's last bias is set so that a third of the patches is kept, as a trained LaVIT
+keeps: of the pictures named (needs Pillow), else of pictures with the spectrum of photographs (1/f noise). Needs numpy;
+holds one tensor at a time. The same options give the same weights.
 """
 
 import argparse
@@ -19,6 +19,7 @@ WIDTH, HEADS, MLP_RATIO, SIDE, PATCH = 1408, 16, 4.3637, 224, 14
 HIDDEN = int(WIDTH * MLP_RATIO)
 PATCHES = (SIDE // PATCH) ** 2
 CODES, CODE_DIM = 16384, 32
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 KEPT_SHARE = 1 / 3
 PICTURES = 4
 # Draws and rounding go by pieces of this many numbers.
@@ -150,6 +151,15 @@ def natural_pictures(generator: np.random.Generator) -> np.ndarray:
     return (0.9 * shapes[:, :1] + 0.4 * shapes[:, 1:]).astype(np.float32)
 
 
+def prepared(paths: list) -> np.ndarray:
+    """The files as the model sees them: [pictures, 3, S, S]."""
+    from PIL import Image
+
+    pictures = (Image.open(path).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC) for path in paths)
+    pixels = np.stack([np.asarray(picture, np.float32) for picture in pictures]) / 255
+    return ((pixels - np.float32(MEAN)) / np.float32(STD)).transpose(0, 3, 1, 2)
+
+
 def layer_norm(model: Model, layer: str, x: np.ndarray, eps: float) -> np.ndarray:
     x = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + eps)
     return x * model.read(f"{layer}.weight") + model.read(f"{layer}.bias")
@@ -165,7 +175,7 @@ def gelu(x: np.ndarray) -> np.ndarray:
 
 
 def features(model: Model, pictures: np.ndarray, depth: int) -> np.ndarray:
-    """The encoder: [PICTURES, N, D]."""
+    """The encoder: [pictures, N, D]."""
     grid = SIDE // PATCH
     patches = pictures.reshape(-1, 3, grid, PATCH, grid, PATCH).transpose(0, 2, 4, 1, 3, 5)
     weight = model.read("encoder.patch_embed.proj.weight").reshape(WIDTH, -1)
@@ -187,7 +197,7 @@ def features(model: Model, pictures: np.ndarray, depth: int) -> np.ndarray:
 
 
 def selector_logits(model: Model, x: np.ndarray) -> np.ndarray:
-    """[PICTURES, N, 2], class 0 = keep."""
+    """[pictures, N, 2], class 0 = keep."""
     layers = "token_predictor"
     h = gelu(product(model, f"{layers}.in_conv.1", layer_norm(model, f"{layers}.in_conv.0", x, 1e-5)))
     local, whole = np.split(h, 2, axis=-1)
@@ -197,13 +207,13 @@ def selector_logits(model: Model, x: np.ndarray) -> np.ndarray:
     return product(model, f"{layers}.out_conv.4", h)
 
 
-def set_kept_share(model: Model, generator: np.random.Generator, depth: int) -> float:
-    """Moves the selector's last bias so that KEPT_SHARE of the patches of natural pictures is kept; gives the share."""
-    logits = selector_logits(model, features(model, natural_pictures(generator), depth))
+def set_kept_share(model: Model, pictures: np.ndarray, depth: int) -> list:
+    """Moves the selector's last bias so that KEPT_SHARE of all patches is kept; gives each picture's number."""
+    logits = selector_logits(model, features(model, pictures, depth))
     gap = logits[..., 0] - logits[..., 1]
     bias = model.read("token_predictor.out_conv.4.bias")
     model.replace("token_predictor.out_conv.4.bias", bias - [np.quantile(gap, 1 - KEPT_SHARE), 0])
-    return float((gap >= np.quantile(gap, 1 - KEPT_SHARE)).mean())
+    return (gap >= np.quantile(gap, 1 - KEPT_SHARE)).sum(axis=1).tolist()
 
 
 def main() -> None:
@@ -213,6 +223,7 @@ def main() -> None:
     parser.add_argument("--merger-depth", type=int, default=12, metavar="BLOCKS")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--dtype", choices=("f32", "bf16"), default="f32")
+    parser.add_argument("--pictures", type=Path, nargs="+", metavar="FILE", help="keep a third of these pictures")
     options = parser.parse_args()
 
     options.dest.mkdir(parents=True, exist_ok=True)
@@ -232,11 +243,12 @@ def main() -> None:
     model = Model(options.dest / "model.safetensors", tensors, options.dtype)
     generator = np.random.default_rng(options.seed)
     model.write(generator, {"encoder": options.encoder_depth, "causal_encoder": options.merger_depth})
-    kept = set_kept_share(model, generator, options.encoder_depth)
+    pictures = prepared(options.pictures) if options.pictures else natural_pictures(generator)
+    kept = set_kept_share(model, pictures, options.encoder_depth)
     # Last: a directory without it is no model, so one that was cut off is not taken for one.
     (options.dest / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     size = model.path.stat().st_size / 1e9
-    print(f"{model.path}: {len(tensors)} tensors, {size:.2f} GB; keeps {kept * PATCHES:.0f} of {PATCHES}", file=sys.stderr)
+    print(f"{model.path}: {len(tensors)} tensors, {size:.2f} GB; keeps {kept} of {PATCHES}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def write_stubs(libraries: Path) -> None:
             for name, version in symbols
             if version in ("", own)
         ]
-        # An empty node list is no script: an anonymous version keeps the symbols as they are.
+        # A library without versions has the anonymous node.
         nodes = f"{own} {{ global: {'; '.join(versioned)}; }};" if versioned else "{ global: *; };"
         with tempfile.NamedTemporaryFile("w", suffix=".map") as script:
             script.write(nodes)

@@ -16,7 +16,7 @@ from PIL import Image
 
 
 def golden(arguments: argparse.Namespace) -> dict:
-    """Every mask bit and code of the golden data, argmax, Gumbel and the edge masks; an error at the first difference."""
+    """Every mask bit and code of the golden data, argmax, Gumbel and edge masks; an error at the first difference."""
     bits = codes = 0
     for directory in (arguments.golden / "small_a", arguments.golden / "small_b"):
         model = load(directory, "f32")
