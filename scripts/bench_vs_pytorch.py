@@ -13,7 +13,8 @@ not there is made by make_random_model.py, of the full size, to keep a third of 
 
 Needs Python 3.11 or later with venv, cc, binutils and PyPI. PyTorch goes into a virtual environment of its own, 2 GB,
 made in a minute: the wheel from PyPI without NVIDIA's libraries (vs_pytorch/environment.py says how). A wheel that lies
-at hand saves the download: PIP_FIND_LINKS=DIR. The full-size model takes 12 minutes and at most 8 GB of memory.
+at hand saves the download: PIP_FIND_LINKS=DIR. Two rounds of the full-size model take some ten minutes on two quiet
+cores; never are both models in memory.
 """
 
 import argparse
