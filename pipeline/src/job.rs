@@ -41,6 +41,7 @@ impl Job {
     /// One line that says what is wrong and what to do.
     pub async fn prepare(config: Config, limit: Option<u64>) -> anyhow::Result<Self> {
         let checkpoint = model::open(&config.vision)?;
+        model::check(&config.vision, checkpoint.config())?;
         let stages = Stages::new(&config, checkpoint.config())?;
         let destination = Arc::new(storage::destination(&config.output.path)?);
         let samples = embedded::start_if_asked(&config).await?;

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use img2tokens_vision::{
-    Checkpoint, CheckpointError, Extras, FeatureMerger, ModelSource, Noise, Selection, TokenCount,
-    VisionError, VisualTokenizer,
+    Checkpoint, CheckpointError, Extras, FeatureMerger, ModelConfig, ModelSource, Noise, Selection,
+    TokenCount, TokenCountError, VisionError, VisualTokenizer,
 };
 use img2tokens_vision_candle::{CandleTokenizer, Settings};
 
@@ -27,6 +27,9 @@ pub enum ModelError {
     /// Its device.
     #[error("vision.device = \"{0}\": this program has no CUDA backend yet; use cpu or auto")]
     NoCuda(DeviceChoice),
+    /// Bounds on tokens that its pictures cannot keep to.
+    #[error("vision.min_tokens, vision.max_tokens: {0}")]
+    TokenCount(#[from] TokenCountError),
     /// Its tensors, or the device refused them.
     #[error("the model `{name}` cannot be loaded")]
     Load {
@@ -86,12 +89,10 @@ pub fn load(
     checkpoint: &Checkpoint,
 ) -> Result<Box<dyn VisualTokenizer>, ModelError> {
     let BackendChoice::Candle = vision.backend;
-    if let DeviceChoice::Cuda(_) = vision.device {
-        return Err(ModelError::NoCuda(vision.device));
-    }
+    check(vision, checkpoint.config())?;
     let settings = Settings {
         dtype: vision.dtype,
-        selection: selection(vision),
+        selection: selection(vision, checkpoint.config())?,
         merger: vision.merger,
         extras,
         threads: threads(vision),
@@ -103,17 +104,25 @@ pub fn load(
     Ok(Box::new(tokenizer))
 }
 
-fn selection(vision: &Vision) -> Selection {
-    Selection {
+/// Refuses settings that this model or program cannot meet, before anything is loaded.
+///
+/// # Errors
+/// Names the setting.
+pub fn check(vision: &Vision, config: &ModelConfig) -> Result<(), ModelError> {
+    if let DeviceChoice::Cuda(_) = vision.device {
+        return Err(ModelError::NoCuda(vision.device));
+    }
+    selection(vision, config).map(drop)
+}
+
+fn selection(vision: &Vision, config: &ModelConfig) -> Result<Selection, ModelError> {
+    Ok(Selection {
         noise: match vision.selection {
             SelectionChoice::Argmax => Noise::None,
             SelectionChoice::Gumbel => Noise::Gumbel { seed: vision.seed },
         },
-        count: TokenCount {
-            least: vision.min_tokens,
-            most: vision.max_tokens,
-        },
-    }
+        count: TokenCount::new(vision.min_tokens, vision.max_tokens, config.patches())?,
+    })
 }
 
 /// Threads of the CPU backend: as configured, else all cores.

@@ -79,6 +79,9 @@ pub struct OptionalColumns {
 }
 
 impl OptionalColumns {
+    /// The names of all of them, asked for or not.
+    pub const NAMES: [&str; 2] = ["image_features", "reconstruction_cosine"];
+
     /// The fields of those asked for, in their order.
     #[must_use]
     pub fn fields(self) -> Vec<Field> {

@@ -9,32 +9,40 @@ pub struct MergedFeatures {
     values: Vec<f16>,
 }
 
-/// Numbers that are no rows of one width.
+/// Numbers that are no features.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{values} numbers are not rows of {width}")]
-pub struct FeaturesError {
-    /// Numbers given.
-    pub values: usize,
-    /// D, as given.
-    pub width: usize,
+pub enum FeaturesError {
+    /// They are no rows of one width.
+    #[error("{values} numbers are not rows of {width}")]
+    Rows {
+        /// Numbers given.
+        values: usize,
+        /// D, as given.
+        width: usize,
+    },
+    /// One of them is undefined, or too large for half precision.
+    #[error("a feature is not finite in half precision")]
+    NotFinite,
 }
 
 impl MergedFeatures {
     /// Rounds to half precision, to nearest even.
     ///
     /// # Errors
-    /// If the numbers are not whole rows of `width`, or there is no width.
+    /// If the numbers are not whole rows of `width`, there is no width, or one does not fit.
     pub fn from_f32(width: usize, values: &[f32]) -> Result<Self, FeaturesError> {
         if width == 0 || !values.len().is_multiple_of(width) {
-            return Err(FeaturesError {
+            return Err(FeaturesError::Rows {
                 values: values.len(),
                 width,
             });
         }
-        Ok(Self {
-            width,
-            values: values.iter().map(|value| f16::from_f32(*value)).collect(),
-        })
+        let values: Vec<f16> = values.iter().map(|value| f16::from_f32(*value)).collect();
+        if values.iter().all(|value| value.is_finite()) {
+            Ok(Self { width, values })
+        } else {
+            Err(FeaturesError::NotFinite)
+        }
     }
 
     /// D, the numbers of a row.
@@ -73,5 +81,7 @@ mod tests {
         assert_eq!(features.values()[3], f16::from_f32(1e-3));
         assert!(MergedFeatures::from_f32(3, &[0.0; 4]).is_err());
         assert!(MergedFeatures::from_f32(0, &[]).is_err());
+        let too_large = MergedFeatures::from_f32(1, &[65_520.0]);
+        assert_eq!(too_large, Err(FeaturesError::NotFinite));
     }
 }

@@ -97,7 +97,7 @@ pub enum StatedDigest {
 pub struct PairTokens {
     /// Codes and mask.
     pub visual: VisualTokens,
-    /// What the codes were quantised from, if the output has that column.
+    /// Merged features of kept patches, by the merger asked for, if the output has that column.
     pub features: Option<MergedFeatures>,
     /// How near the codes lead back to the encoder's features, -1 to 1, if the output has that column.
     pub reconstruction: Option<f32>,

@@ -35,6 +35,7 @@ pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
         ("image.max_pixels", config.image.max_pixels),
         ("vision.batch_size", config.vision.batch_size as u64),
         ("vision.threads", config.vision.threads.unwrap_or(1) as u64),
+        ("vision.max_tokens", config.vision.max_tokens.unwrap_or(1) as u64),
         ("text.max_tokens", config.text.max_tokens as u64),
         ("output.row_group_rows", config.output.row_group_rows as u64),
     ];
@@ -47,19 +48,6 @@ pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
             "fetch.timeout_s",
             timeout.to_string(),
             "it must be above 0 and below 86400 seconds",
-        );
-    }
-    let (least, most) = (config.vision.min_tokens, config.vision.max_tokens);
-    if most == Some(0) {
-        return wrong("vision.max_tokens", "0".to_owned(), "it must be at least 1");
-    }
-    if let (Some(least), Some(most)) = (least, most)
-        && least > most
-    {
-        return wrong(
-            "vision.min_tokens",
-            least.to_string(),
-            "it must not be above vision.max_tokens",
         );
     }
     if let OrderPolicy::Probability(probability) = config.sequence.order

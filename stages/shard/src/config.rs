@@ -95,7 +95,7 @@ pub struct ShardConfig {
 }
 
 impl ShardConfig {
-    /// The schema of the data file: the fixed columns, the optional ones asked for, then the kept ones. A kept column that is called like a fixed
+    /// The schema of the data file: the fixed columns, the optional ones asked for, then the kept ones. A kept column that is called like a fixed or optional
     /// one (Re-LAION's `key`, say) is written as `input_` and its name; all others keep theirs.
     ///
     /// # Errors
@@ -125,7 +125,7 @@ impl ShardConfig {
 }
 
 fn output_name(fixed: &Fields, name: &str) -> String {
-    let collides = fixed.iter().any(|field| field.name() == name);
+    let collides = OptionalColumns::NAMES.contains(&name) || fixed.iter().any(|field| field.name() == name);
     if collides {
         format!("{COLLISION_PREFIX}{name}")
     } else {

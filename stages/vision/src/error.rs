@@ -18,6 +18,18 @@ impl From<NotFinite> for Failure {
     }
 }
 
+impl From<FeaturesError> for VisionError {
+    fn from(error: FeaturesError) -> Self {
+        match error {
+            FeaturesError::NotFinite => NotFinite {
+                what: "a merged feature",
+            }
+            .into(),
+            error @ FeaturesError::Rows { .. } => Self::Features(error),
+        }
+    }
+}
+
 /// Tells a picture's own fault from one that ends the batch.
 ///
 /// # Errors
@@ -60,7 +72,7 @@ pub enum VisionError {
     NotFinite(#[from] NotFinite),
     /// Features are not of the model's width.
     #[error("inconsistent features")]
-    Features(#[from] FeaturesError),
+    Features(#[source] FeaturesError),
     /// Codes and mask do not belong together.
     #[error("inconsistent tokens")]
     Tokens(#[from] TokensError),

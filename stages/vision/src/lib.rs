@@ -24,6 +24,6 @@ pub use checkpoint::{
 };
 pub use config::{ConfigError, ModelConfig};
 pub use error::{NotFinite, VisionError, of_picture};
-pub use selection::{Noise, Selection, TokenCount};
+pub use selection::{Noise, Selection, TokenCount, TokenCountError};
 pub use settings::{Dtype, Extras, FeatureMerger, Merger, UnknownSetting};
 pub use tokenizer::{BatchError, Picture, PixelBatch, TokenizedPicture, VisualTokenizer};

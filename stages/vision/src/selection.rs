@@ -1,5 +1,6 @@
 //! Which patches are kept, given the selector's opinion of each (spec section 3).
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use img2tokens_schemas::KeepMask;
@@ -34,10 +35,29 @@ pub enum Noise {
 /// Bounds on the number of kept patches; both the same fixes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TokenCount {
-    /// Where fewer were kept, those most likely kept of the others are added.
-    pub least: Option<usize>,
-    /// Where more were kept, only those most likely kept remain.
-    pub most: Option<usize>,
+    least: Option<usize>,
+    most: Option<usize>,
+}
+
+/// Bounds that no picture can keep to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenCountError {
+    /// The least is above the most.
+    #[error("at least {least} and at most {most} patches cannot be kept")]
+    Order {
+        /// The lower bound.
+        least: usize,
+        /// The upper bound.
+        most: usize,
+    },
+    /// The least is more than there are.
+    #[error("at least {least} patches cannot be kept of {patches}")]
+    Patches {
+        /// The lower bound.
+        least: usize,
+        /// N, the patches of a picture.
+        patches: usize,
+    },
 }
 
 impl Selection {
@@ -65,14 +85,14 @@ impl Selection {
         }
     }
 
-    /// Decides for one picture: `log_probabilities` are `[N, 2]`, class 0 = keep; `picture` is its place in the batch,
+    /// Decides for one picture: `log_probabilities` are `[N, 2]`, class 0 = keep; `place` is its place in the batch,
     /// which only [`Noise::Given`] looks at. A tie keeps.
     ///
     /// # Errors
     /// If a log-probability is not a number, or noise was given that does not fit.
     pub fn decide(
         &self,
-        picture: usize,
+        place: usize,
         key: &str,
         log_probabilities: &[[f32; 2]],
     ) -> Result<KeepMask, VisionError> {
@@ -89,7 +109,7 @@ impl Selection {
                 &gumbel_noise(*seed, key, log_probabilities.len()),
             ),
             Noise::Given(noise) => {
-                let noise = of_picture(noise, picture, log_probabilities.len())?;
+                let noise = noise_given(noise, place, log_probabilities.len())?;
                 compare(log_probabilities, noise)
             }
         };
@@ -105,14 +125,10 @@ fn compare(log_probabilities: &[[f32; 2]], noise: &[[f32; 2]]) -> Vec<bool> {
 }
 
 /// The noise given for one picture.
-fn of_picture(
-    noise: &[Vec<[f32; 2]>],
-    picture: usize,
-    patches: usize,
-) -> Result<&Vec<[f32; 2]>, VisionError> {
-    let of_picture = noise.get(picture).ok_or(VisionError::GivenNoise {
+fn noise_given(noise: &[Vec<[f32; 2]>], place: usize, patches: usize) -> Result<&Vec<[f32; 2]>, VisionError> {
+    let of_picture = noise.get(place).ok_or(VisionError::GivenNoise {
         what: "pictures with noise",
-        expected: picture + 1,
+        expected: place + 1,
         found: noise.len(),
     })?;
     if of_picture.len() == patches {
@@ -127,6 +143,19 @@ fn of_picture(
 }
 
 impl TokenCount {
+    /// Bounds for pictures of so many patches. Where fewer than `least` are kept, those most likely kept of the others
+    /// are added; where more than `most`, only those most likely kept remain.
+    ///
+    /// # Errors
+    /// If no picture can keep to them.
+    pub fn new(least: Option<usize>, most: Option<usize>, patches: usize) -> Result<Self, TokenCountError> {
+        match (least, most) {
+            (Some(least), Some(most)) if least > most => Err(TokenCountError::Order { least, most }),
+            (Some(least), _) if least > patches => Err(TokenCountError::Patches { least, patches }),
+            _ => Ok(Self { least, most }),
+        }
+    }
+
     /// Adds or takes away patches until the bounds hold. Of equally likely ones the first in raster order counts more.
     fn enforce(self, kept: &mut [bool], log_probabilities: &[[f32; 2]]) {
         let count = kept.iter().filter(|kept| **kept).count();
@@ -141,7 +170,12 @@ impl TokenCount {
         }
         let mut candidates: Vec<usize> = (0..kept.len()).filter(|patch| kept[*patch] == from).collect();
         // The likeliest first; the sort is stable.
-        candidates.sort_by(|a, b| log_probabilities[*b][0].total_cmp(&log_probabilities[*a][0]));
+        let likelihood = |patch: &usize| log_probabilities[*patch][0];
+        candidates.sort_by(|a, b| {
+            likelihood(b)
+                .partial_cmp(&likelihood(a))
+                .unwrap_or(Ordering::Equal)
+        });
         if from {
             candidates.reverse();
         }
@@ -237,8 +271,16 @@ mod tests {
     }
 
     #[test]
+    fn bounds_that_nothing_can_keep_are_refused() {
+        assert!(TokenCount::new(Some(4), Some(3), 256).is_err());
+        assert!(TokenCount::new(Some(257), None, 256).is_err());
+        assert!(TokenCount::new(Some(256), Some(256), 256).is_ok());
+    }
+
+    #[test]
     fn an_undefined_opinion_and_ill_fitting_noise_are_errors() {
-        assert!(Selection::argmax().decide(0, "x", &[[f32::NAN, 0.0]]).is_err());
+        let undefined = Selection::argmax().decide(0, "x", &[[f32::NAN, 0.0]]);
+        assert!(matches!(undefined, Err(VisionError::NotFinite(_))));
         let given = Selection::given(vec![vec![[0.0; 2]; 3]]);
         assert!(given.decide(0, "x", &[[0.0; 2]; 3]).is_ok());
         assert!(given.decide(0, "x", &[[0.0; 2]; 4]).is_err());
@@ -247,7 +289,7 @@ mod tests {
 
     fn bounded(least: Option<usize>, most: Option<usize>) -> Selection {
         Selection {
-            count: TokenCount { least, most },
+            count: TokenCount::new(least, most, usize::MAX).unwrap(),
             ..Selection::gumbel(4)
         }
     }

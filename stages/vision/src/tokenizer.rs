@@ -91,7 +91,7 @@ impl PixelBatch {
 pub struct TokenizedPicture {
     /// Codes and mask.
     pub tokens: VisualTokens,
-    /// What the codes were quantised from, if [`crate::Extras::features`] asks for it.
+    /// Merged features of kept patches, by the merger that [`crate::Extras::features`] asks for.
     pub features: Option<MergedFeatures>,
     /// How near the codes lead back to the encoder's features, if [`crate::Extras::reconstruction`] asks for it: the
     /// cosine of reconstructed and true features, a mean over all patches. None of a picture without codes.

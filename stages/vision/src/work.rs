@@ -27,12 +27,9 @@ impl ModelConfig {
     }
 
     /// Multiply-adds of self-attention and MLP over so many rows.
-    const fn attention(&self, rows: usize) -> usize {
-        rows * 4 * self.width * self.width + 2 * rows * rows * self.width
-    }
-
     fn block(&self, rows: usize) -> usize {
-        self.attention(rows) + 2 * rows * self.width * self.mlp_hidden()
+        let d = self.width;
+        rows * (4 * d * d + 2 * d * self.mlp_hidden()) + 2 * rows * rows * d
     }
 }
 

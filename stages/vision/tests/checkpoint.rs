@@ -173,3 +173,48 @@ fn a_checkpoint_is_saved_over_nothing() {
     assert_eq!(std::fs::read(&taken).unwrap(), b"mine");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn a_converted_model_brings_its_decoder_and_its_language_models_merger() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("model");
+    let nano = Checkpoint::open(&ModelSource::Nano).unwrap();
+    nano.save(&directory).unwrap();
+    let source = ModelSource::Directory {
+        path: directory.clone(),
+        config: None,
+    };
+    let converted = Checkpoint::open(&source).unwrap();
+    let decoder = |checkpoint: &Checkpoint| checkpoint.decoder().unwrap().digest().unwrap();
+    let merger = |checkpoint: &Checkpoint| checkpoint.with_language_model_merger().unwrap().digest().unwrap();
+    assert_eq!(converted.digest().unwrap(), nano.digest().unwrap());
+    assert_eq!(decoder(&converted), decoder(&nano));
+    assert_eq!(merger(&converted), merger(&nano));
+    assert_ne!(merger(&nano), nano.digest().unwrap());
+
+    // A tensor that is missing is named, in a block before the last one too.
+    for (file, key) in [
+        ("decoder.safetensors", "blocks.0.norm0.weight"),
+        ("decoder.safetensors", "blocks.1.mlp.fc1.bias"),
+        ("decoder.safetensors", "query_embed"),
+    ] {
+        let path = directory.join(file);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, without_key(&whole, key)).unwrap();
+        let error = converted.decoder().err().unwrap().to_string();
+        assert!(error.contains(file) && error.contains(key), "{error}");
+        std::fs::write(&path, whole).unwrap();
+    }
+}
+
+/// The file with another name in the place of this key.
+fn without_key(file: &[u8], key: &str) -> Vec<u8> {
+    let quoted = format!("\"{key}\"");
+    let at = file
+        .windows(quoted.len())
+        .position(|window| window == quoted.as_bytes())
+        .unwrap();
+    let mut changed = file.to_vec();
+    changed[at + 1] = b'X';
+    changed
+}

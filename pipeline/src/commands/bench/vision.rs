@@ -31,7 +31,7 @@ pub(super) fn vision(args: &BenchVisionArgs) -> Result<Exit, Failed> {
     drop(checkpoint);
     let threads = model::threads(&vision);
     let (mut seconds, mut fastest, mut peak) = (0.0, f64::INFINITY, 0.0_f64);
-    let (mut tokens, mut flops) = (0, 0.0);
+    let (mut tokens, mut flops, mut fastest_flops) = (0, 0.0, 0.0_f64);
     for number in 0..=args.batches {
         let batch = pictures.batch(vision.batch_size).map_err(Failed::run)?;
         peak = peak.max(peak_flops_per_second(vision.dtype, threads, PEAK_RUNS));
@@ -41,10 +41,14 @@ pub(super) fn vision(args: &BenchVisionArgs) -> Result<Exit, Failed> {
         if number > 0 {
             seconds += took;
             fastest = fastest.min(took);
-            for kept in made.iter().flatten().map(|picture| picture.tokens.codes().len()) {
+            let mut of_batch = 0.0;
+            for picture in made {
+                let kept = picture.map_err(Failed::run)?.tokens.codes().len();
                 tokens += kept;
-                flops += config.flops(vision.merger, kept);
+                of_batch += config.flops(vision.merger, kept);
             }
+            flops += of_batch;
+            fastest_flops = fastest_flops.max(of_batch / took);
         }
     }
     let images = f64::from(args.batches) * vision.batch_size as f64;
@@ -62,7 +66,7 @@ pub(super) fn vision(args: &BenchVisionArgs) -> Result<Exit, Failed> {
         "seconds": seconds,
         "tokens_per_image": tokens as f64 / images,
         "flops_per_s": flops / seconds,
-        "fastest_flops_per_s": flops / f64::from(args.batches) / fastest,
+        "fastest_flops_per_s": fastest_flops,
         "peak_flops_per_s": peak,
         "share_of_peak": flops / seconds / peak,
     });

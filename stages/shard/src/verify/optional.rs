@@ -1,8 +1,8 @@
 //! What must hold of the columns that a run may ask for.
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::types::Float32Type;
-use arrow_array::{Array, RecordBatch};
+use arrow_array::types::{Float16Type, Float32Type};
 
 /// How far beyond 1 rounding may carry a cosine.
 const ROUNDING: f32 = 1e-3;
@@ -11,6 +11,13 @@ const ROUNDING: f32 = 1e-3;
 pub(super) fn check_optional(batch: &RecordBatch, row: usize, codes: usize, wrong: &mut impl FnMut(String)) {
     let features = batch.column_by_name("image_features");
     if let Some(features) = features.and_then(|column| column.as_list_opt::<i32>()) {
+        let numbers = features.value(row);
+        let numbers = numbers
+            .as_fixed_size_list_opt()
+            .and_then(|rows| rows.values().as_primitive_opt::<Float16Type>().cloned());
+        if !numbers.is_some_and(|numbers| numbers.values().iter().all(|number| number.is_finite())) {
+            wrong("image_features are not rows of finite numbers".to_owned());
+        }
         let found = features.value_length(row);
         if usize::try_from(found) != Ok(codes) {
             wrong(format!(
@@ -18,11 +25,14 @@ pub(super) fn check_optional(batch: &RecordBatch, row: usize, codes: usize, wron
             ));
         }
     }
-    let cosines = batch.column_by_name("reconstruction_cosine");
-    if let Some(cosines) = cosines.and_then(|column| column.as_primitive_opt::<Float32Type>()) {
-        let found = cosines.value(row);
-        if cosines.is_null(row) || !(found.abs() <= 1.0 + ROUNDING) {
-            wrong(format!("reconstruction_cosine {found} is no cosine"));
-        }
+    let cosine = reconstruction_cosine(batch, row);
+    if let Some(found) = cosine.filter(|cosine| !(cosine.abs() <= 1.0 + ROUNDING)) {
+        wrong(format!("reconstruction_cosine {found} is no cosine"));
     }
+}
+
+/// The row's cosine, if there is such a column.
+pub(super) fn reconstruction_cosine(batch: &RecordBatch, row: usize) -> Option<f32> {
+    let column = batch.column_by_name("reconstruction_cosine")?;
+    Some(column.as_primitive_opt::<Float32Type>()?.value(row))
 }

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use img2tokens_schemas::Order;
 
 use super::ledger::KeyPlace;
-use super::optional::check_optional;
+use super::optional::{check_optional, reconstruction_cosine};
 use super::row::check_row;
 use super::{Findings, KeyLedger};
 use crate::destination::checksum_of;
 use crate::read::{DataReader, FailureReader, Reader, Table};
 use crate::stats::read_stats;
-use crate::{Destination, Distribution, FileChecksum, ShardError, ShardStats, UnitId};
+use crate::{CosineSummary, Destination, Distribution, FileChecksum, ShardError, ShardStats, UnitId};
 
 /// What the plan says of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,6 +212,7 @@ impl UnitCheck<'_> {
         let vocabulary = reader.metadata().vocabulary;
         let (mut pairs, mut sequences, mut mask_bytes) = (0_u64, 0_u64, None);
         let (mut image_codes, mut input_ids) = (Distribution::default(), Distribution::default());
+        let mut cosines = CosineSummary::default();
         let mut orders_of_pair: (String, Vec<Order>) = Default::default();
         for batch in reader {
             let batch = batch?;
@@ -238,6 +239,9 @@ impl UnitCheck<'_> {
                 orders_of_pair = (sample.key.to_owned(), vec![sample.order]);
                 pairs += 1;
                 image_codes.add(clamped(row.image_codes.len()));
+                if let Some(cosine) = reconstruction_cosine(batch.record_batch(), place) {
+                    cosines.add(cosine);
+                }
                 self.keys.add(
                     sample.key,
                     KeyPlace {
@@ -261,6 +265,9 @@ impl UnitCheck<'_> {
         }
         if (&image_codes, &input_ids) != (&stats.image_codes, &stats.input_ids) {
             findings.add(name, None, "its codes or ids are not as many as its stats say");
+        }
+        if cosines.into_option() != stats.reconstruction_cosine {
+            findings.add(name, None, "its cosines are not those that its stats sum up");
         }
         Ok(())
     }

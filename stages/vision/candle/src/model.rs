@@ -86,7 +86,12 @@ impl Model {
             .merge(&self.merger, &features, &kept)
             .map_err(failed("merging"))?;
         let z = self.codebook.project(&merged).map_err(failed("projecting"))?;
-        finite(&z, "the merger's output")?;
+        if !numbers(&z)?.iter().all(|value| value.is_finite()) {
+            return Err(NotFinite {
+                what: "the merger's output",
+            }
+            .into());
+        }
         let codes = self.codebook.nearest(&z).map_err(failed("quantising"))?;
         Ok(TokenizedPicture {
             features: self.features_given(merged, &features, &kept)?,
@@ -109,7 +114,7 @@ impl Model {
                 self.merge(merger, features, kept).map_err(failed("merging"))?
             }
         };
-        let values = finite(&given, "the merged features")?;
+        let values = numbers(&given)?;
         Ok(Some(MergedFeatures::from_f32(self.width(), &values)?))
     }
 
@@ -156,17 +161,10 @@ impl Model {
     }
 }
 
-/// The numbers of `x`, all of them finite.
-fn finite(x: &Tensor, what: &'static str) -> Result<Vec<f32>, VisionError> {
-    let values = x
-        .flatten_all()
+fn numbers(x: &Tensor) -> Result<Vec<f32>, VisionError> {
+    x.flatten_all()
         .and_then(|x| x.to_vec1::<f32>())
-        .map_err(failed("reading a result"))?;
-    if values.iter().all(|value| value.is_finite()) {
-        Ok(values)
-    } else {
-        Err(NotFinite { what }.into())
-    }
+        .map_err(failed("reading a result"))
 }
 
 #[cfg(test)]

@@ -47,10 +47,10 @@ impl<'a> Weights<'a> {
 
     /// A tensor's numbers in float32.
     pub(crate) fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, VisionError> {
-        Ok(self
-            .tensors
-            .tensor(&format!("{}{name}", self.prefix), shape)?
-            .to_f32())
+        let key = format!("{}{name}", self.prefix);
+        let values = self.tensors.tensor(&key, shape)?.to_f32();
+        self.tensors.release(&key);
+        Ok(values)
     }
 
     /// A tensor in float32.

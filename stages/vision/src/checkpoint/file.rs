@@ -5,7 +5,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 
 use super::{CheckpointError, Tensor, TensorDtype};
 
@@ -76,6 +76,26 @@ pub(super) fn map(path: &Path) -> Result<Bytes, CheckpointError> {
 }
 
 impl WeightFile {
+    /// Drops the pages of a tensor from this process; the system's cache keeps them as long as it likes.
+    #[expect(
+        unsafe_code,
+        reason = "pages of a model that is being loaded would count twice"
+    )]
+    pub(super) fn release(&self, key: &str) {
+        let (Bytes::Mapped(map), Some(entry)) = (&self.bytes, self.entries.get(key)) else {
+            return;
+        };
+        let end = entry.bytes.end.min(map.len());
+        let Some(length) = end.checked_sub(entry.bytes.start).filter(|length| *length > 0) else {
+            return;
+        };
+        // SAFETY: the map is of a file and never written to, so that pages come back as they were.
+        let advised =
+            unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, entry.bytes.start, length) };
+        // Advice that is not taken costs memory, nothing else.
+        drop(advised);
+    }
+
     /// The tensor of this key, if it is whole, of this shape, contiguous and of a float type.
     pub(super) fn tensor(&self, key: &str, expected: &[usize]) -> Result<Tensor<'_>, CheckpointError> {
         let (path, key_owned) = (|| self.path.clone(), || key.to_owned());

@@ -165,6 +165,11 @@ impl Tensors for Checkpoint {
         let (file, key) = self.files.place(key);
         file.tensor(key, shape)
     }
+
+    fn release(&self, key: &str) {
+        let (file, key) = self.files.place(key);
+        file.release(key);
+    }
 }
 
 /// Adds every tensor of a list: key, type, shape, numbers.
@@ -177,6 +182,7 @@ pub(super) fn hash_tensors(
         let tensor = tensors.tensor(key, shape)?;
         hasher.update(format!("\n{key} {} {shape:?}\n", tensor.dtype().name()).as_bytes());
         hasher.update(tensor.bytes());
+        tensors.release(key);
     }
     Ok(())
 }

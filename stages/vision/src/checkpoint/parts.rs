@@ -92,12 +92,20 @@ impl DecoderCheckpoint {
         self.config.decoder_tensors(self.depth)
     }
 
-    /// Checks that the file has as many blocks as it begins, and every tensor of them.
+    /// Checks that every tensor is there of as many blocks as the last one's number says, at least one.
     fn new(config: &ModelConfig, file: WeightFile) -> Result<Self, CheckpointError> {
-        let holds = |depth: &usize| file.entries.contains_key(&format!("blocks.{depth}.norm0.weight"));
+        let number = |key: &String| {
+            key.strip_prefix("blocks.")?
+                .split('.')
+                .next()?
+                .parse::<usize>()
+                .ok()
+        };
+        let last = file.entries.keys().filter_map(number).max().unwrap_or(0);
         let decoder = Self {
             config: config.clone(),
-            depth: (0..file.entries.len()).take_while(holds).count(),
+            // A block has tensors: there are never as many as entries.
+            depth: last.min(file.entries.len()) + 1,
             file,
         };
         for (key, shape) in decoder.tensors() {
@@ -110,6 +118,10 @@ impl DecoderCheckpoint {
 impl Tensors for DecoderCheckpoint {
     fn tensor(&self, key: &str, shape: &[usize]) -> Result<Tensor<'_>, CheckpointError> {
         self.file.tensor(key, shape)
+    }
+
+    fn release(&self, key: &str) {
+        self.file.release(key);
     }
 }
 
@@ -139,9 +151,14 @@ impl Checkpoint {
     /// If there is none, it holds nothing of a merger, or a tensor in it is not whole.
     pub fn with_language_model_merger(&self) -> Result<Self, CheckpointError> {
         let missing = || LANGUAGE_MODEL_MERGER.missing(&self.name());
-        let file = self.language_model_file()?.ok_or_else(missing)?;
-        if !file.entries.keys().any(|key| key.starts_with(MERGER)) {
-            return Err(missing());
+        let mut file = self.language_model_file()?.ok_or_else(missing)?;
+        file.entries.retain(|key, _| key.starts_with(MERGER));
+        if file.entries.is_empty() {
+            return Err(CheckpointError::Missing {
+                path: file.path,
+                key: format!("{MERGER}norm.weight"),
+                expected: vec![self.config().width],
+            });
         }
         let source = match &self.directory {
             None => Self::nano(),

@@ -119,7 +119,9 @@ fn write_tensors(path: &Path, source: &impl Tensors, list: &[(String, Vec<usize>
     for (key, shape) in list {
         tensors.push((key.as_str(), source.tensor(key, shape)?));
     }
-    write_file(path, |file| safetensors::write(file, tensors)).map_err(refused(path))
+    write_file(path, |file| safetensors::write(file, tensors)).map_err(refused(path))?;
+    list.iter().for_each(|(key, _)| source.release(key));
+    Ok(())
 }
 
 fn sync(directory: &Path) -> std::io::Result<()> {

@@ -50,6 +50,9 @@ pub trait Tensors {
     /// # Errors
     /// If there is no such tensor, or it is not as `shape` says.
     fn tensor(&self, key: &str, shape: &[usize]) -> Result<Tensor<'_>, CheckpointError>;
+
+    /// Says that a tensor was read for now: its part of the file leaves this process's memory until it is read again.
+    fn release(&self, key: &str);
 }
 
 /// A view of a tensor in its file: row-major, little-endian.

@@ -3,7 +3,7 @@
 //! Every kernel is written once, over sixteen [`lanes::Lanes`] at a time, and compiled for each instruction set: one
 //! operation of a lane is one IEEE operation everywhere, sums over lanes are folded in one order, and an element of a
 //! product is one chain of fused multiply-adds in a fixed order. So AVX-512, with its products of bf16 or without them,
-//! AVX2 and plain Rust give the same bits, and a picture's ids do not depend on the machine.
+//! AVX2 and plain Rust give the same bits (but for sums of bf16 below 1e-38, which its instruction takes for 0), and a picture's ids do not depend on the machine.
 
 #![expect(
     unsafe_code,

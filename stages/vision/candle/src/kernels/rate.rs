@@ -20,10 +20,12 @@ pub fn peak_flops_per_second(dtype: Dtype, threads: usize, runs: usize) -> f64 {
             .map(|_| scope.spawn(move || peak_of_this_thread(dtype, runs)))
             .collect();
         let own = peak_of_this_thread(dtype, runs);
-        own + others
-            .into_iter()
-            .filter_map(|other| other.join().ok())
-            .sum::<f64>()
+        let joined = |other: std::thread::ScopedJoinHandle<'_, f64>| {
+            other
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        own + others.into_iter().map(joined).sum::<f64>()
     })
 }
 
