@@ -2,6 +2,7 @@
 
 mod agreement;
 mod convert;
+mod export_onnx;
 mod info;
 mod verify;
 
@@ -12,6 +13,7 @@ pub(super) fn model(command: &ModelCommand) -> Result<Exit, Failed> {
     match command {
         ModelCommand::Info(args) => info::info(args),
         ModelCommand::Convert(args) => convert::convert(args),
+        ModelCommand::ExportOnnx(args) => export_onnx::export_onnx(args),
         ModelCommand::Verify(args) => verify::verify(args),
     }
 }
