@@ -50,14 +50,22 @@ impl Case {
 
     fn config(&self, output: &Path) -> PathBuf {
         let config = output.with_extension("toml");
-        write_config(&config, &self.folder.path().join("pairs.parquet"), output, ALLOW_LOOPBACK);
+        write_config(
+            &config,
+            &self.folder.path().join("pairs.parquet"),
+            output,
+            ALLOW_LOOPBACK,
+        );
         config
     }
 }
 
 fn batch(output: &Path) -> RecordBatch {
     let file = std::fs::File::open(output.join("data/part-00000.parquet")).unwrap();
-    let mut batches = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+    let mut batches = ParquetRecordBatchReaderBuilder::try_new(file)
+        .unwrap()
+        .build()
+        .unwrap();
     batches.next().unwrap().unwrap()
 }
 
@@ -68,7 +76,11 @@ fn lengths(batch: &RecordBatch) -> Vec<i32> {
 #[test]
 fn features_and_cosine_stand_beside_every_sequence_and_depend_on_no_batch() {
     let case = Case::new();
-    let settings = ["output.features=merged_f16", "output.reconstruction=true", "sequence.order=both"];
+    let settings = [
+        "output.features=merged_f16",
+        "output.reconstruction=true",
+        "sequence.order=both",
+    ];
     let output = case.run("one", &settings);
     let rows = batch(&output);
     let features = rows["image_features"].as_list::<i32>();
@@ -77,7 +89,10 @@ fn features_and_cosine_stand_beside_every_sequence_and_depend_on_no_batch() {
     for (row, codes) in lengths(&rows).into_iter().enumerate() {
         let of_row = features.value(row);
         let of_row = of_row.as_fixed_size_list();
-        assert_eq!((of_row.len(), of_row.value_length()), (codes as usize, NANO_WIDTH as i32));
+        assert_eq!(
+            (of_row.len(), of_row.value_length()),
+            (codes as usize, NANO_WIDTH as i32)
+        );
         let numbers = of_row.values().as_primitive::<Float16Type>();
         assert!(numbers.values().iter().all(|number| number.is_finite()));
         assert!((-1.0..=1.0).contains(&cosines.value(row)));
@@ -86,7 +101,10 @@ fn features_and_cosine_stand_beside_every_sequence_and_depend_on_no_batch() {
     let stats: serde_json::Value = serde_json::from_slice(&stats).unwrap();
     assert_eq!(stats["reconstruction_cosine"]["count"], 3);
     let card = std::fs::read_to_string(output.join("README.md")).unwrap();
-    assert!(card.contains("image_features") && card.contains("reconstruction_cosine"), "{card}");
+    assert!(
+        card.contains("image_features") && card.contains("reconstruction_cosine"),
+        "{card}"
+    );
     succeed(&["verify", output.to_str().unwrap()]);
     let again = case.run("two", &[&settings[..], &["vision.batch_size=1"]].concat());
     let data = |output: &Path| files(output).remove("data/part-00000.parquet").unwrap();
@@ -108,7 +126,10 @@ fn bounds_on_tokens_hold_in_every_row() {
     let free = lengths(&batch(&case.run("free", &[])));
     let capped = lengths(&batch(&case.run("capped", &["vision.max_tokens=20"])));
     assert!(free.iter().any(|count| *count > 20), "{free:?}");
-    assert_eq!(capped, free.iter().map(|count| 20.min(*count)).collect::<Vec<_>>());
+    assert_eq!(
+        capped,
+        free.iter().map(|count| 20.min(*count)).collect::<Vec<_>>()
+    );
     let fixed = case.run("fixed", &["vision.max_tokens=64", "vision.min_tokens=64"]);
     assert_eq!(lengths(&batch(&fixed)), [64; 3]);
 }
@@ -118,9 +139,29 @@ fn settings_that_cannot_be_met_are_one_line() {
     let case = Case::new();
     let config = case.config(&case.folder.path().join("never"));
     let config = config.to_str().unwrap();
-    let line = complaint(&["run", config, "--set", "vision.max_tokens=3", "--set", "vision.min_tokens=4"], 2);
+    let line = complaint(
+        &[
+            "run",
+            config,
+            "--set",
+            "vision.max_tokens=3",
+            "--set",
+            "vision.min_tokens=4",
+        ],
+        2,
+    );
     assert!(line.contains("vision.min_tokens"), "{line}");
     let model = format!("vision.model={}", shared("golden/small_a").display());
-    let line = complaint(&["run", config, "--set", &model, "--set", "output.reconstruction=true"], 2);
+    let line = complaint(
+        &[
+            "run",
+            config,
+            "--set",
+            &model,
+            "--set",
+            "output.reconstruction=true",
+        ],
+        2,
+    );
     assert!(line.contains("decoder"), "{line}");
 }

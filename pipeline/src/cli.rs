@@ -10,7 +10,7 @@ use img2tokens_vision::{Dtype, Merger};
 use crate::config::{BackendChoice, DeviceChoice, Override, ProviderChoice, SelectionChoice, Vision};
 use crate::export::Format;
 
-pub use model::{ModelCommand, ModelConvertArgs, ModelInfoArgs, ModelVerifyArgs, SharedArgs};
+pub use model::{ModelCommand, ModelConvertArgs, ModelFetchArgs, ModelInfoArgs, ModelVerifyArgs, SharedArgs};
 
 /// Web-scale image-text pairs to token sequences that a multimodal language model trains on.
 #[derive(Debug, Parser)]
@@ -52,7 +52,7 @@ pub enum Command {
     Verify(OutputArgs),
     /// Print sequences of an output: text, codes, kept patches
     Inspect(InspectArgs),
-    /// Look at models, convert and compare them
+    /// Fetch models, look at them, convert and compare them
     #[command(subcommand)]
     Model(ModelCommand),
     /// Write an output in the format of another trainer

@@ -4,9 +4,12 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::LogFormat;
 
+/// Warnings; but the hub's client also logs what it returns as an error.
+const LEVELS: &str = "warn,hf_hub=off";
+
 /// Starts logging at the level `RUST_LOG` asks for, by default warnings.
 pub fn start(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LEVELS));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -119,7 +119,10 @@ impl fmt::Display for Summary {
             }
             if let Some(mean) = totals.reconstruction.mean() {
                 let CosineSummary { min, max, .. } = totals.reconstruction;
-                writeln!(f, "reconstruction min {min:.3}, mean {mean:.3}, max {max:.3} (cosine)")?;
+                writeln!(
+                    f,
+                    "reconstruction min {min:.3}, mean {mean:.3}, max {max:.3} (cosine)"
+                )?;
             }
             writeln!(
                 f,

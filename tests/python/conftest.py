@@ -36,9 +36,14 @@ class Output:
 
 
 @pytest.fixture(scope="session")
-def output(tmp_path_factory) -> Output:
+def program() -> pathlib.Path:
     program = ROOT / os.environ.get("IMG2TOKENS_BIN", "target/release/img2tokens")
     assert program.exists(), f"{program} is not built: run scripts/test.sh"
+    return program
+
+
+@pytest.fixture(scope="session")
+def output(program, tmp_path_factory) -> Output:
     folder = tmp_path_factory.mktemp("quickstart") / "out"
     config = ROOT / "configs/quickstart.toml"
     run = subprocess.run(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use img2tokens_vision::{Dtype, Merger};
+use img2tokens_vision_hub::{Repository, Revision};
 
 use super::{ModelArgs, OnnxArgs};
 use crate::config::{BackendChoice, DeviceChoice, SelectionChoice};
@@ -13,6 +14,8 @@ use crate::config::{BackendChoice, DeviceChoice, SelectionChoice};
 pub enum ModelCommand {
     /// Print a model's shapes, parameters, types, digest and files
     Info(ModelInfoArgs),
+    /// Download a model from the Hugging Face hub: only the files needed, checked, into the cache Python shares
+    Fetch(ModelFetchArgs),
     /// Write a model as config.json and model.safetensors
     Convert(ModelConvertArgs),
     /// Write a model as ONNX graphs, for --backend onnx and other users of ONNX
@@ -32,6 +35,29 @@ pub struct ModelInfoArgs {
     /// Print one JSON object, with every tensor
     #[arg(long)]
     pub json: bool,
+}
+
+/// `model fetch`
+#[derive(Debug, Args)]
+pub struct ModelFetchArgs {
+    /// The repository, for example rain1011/LaVIT-7B-v2
+    #[arg(value_name = "REPOSITORY")]
+    pub repository: Repository,
+    /// A branch, a tag or a commit
+    #[arg(long, default_value = "main")]
+    pub revision: Revision,
+    /// Put the files into this directory too, as links to the cache's or as copies
+    #[arg(long, value_name = "DIR")]
+    pub dest: Option<PathBuf>,
+    /// Fetch the feature decoder as well (visual_tokenizer/tokenizer_decoder.bin)
+    #[arg(long)]
+    pub decoder: bool,
+    /// Fetch the merger tuned with the language model as well (language_model/visual_weight.bin)
+    #[arg(long)]
+    pub language_model_merger: bool,
+    /// Fetch the tokenizer of captions as well (language_model/tokenizer.model)
+    #[arg(long)]
+    pub text_tokenizer: bool,
 }
 
 /// `model convert` and `model export-onnx`

@@ -31,7 +31,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, crate::exit::Failed> {
         Command::Verify(args) => verify::verify(&args).await,
         Command::Inspect(args) => inspect::inspect(&args).await,
         Command::Export(args) => export::export(&args).await,
-        Command::Model(command) => model::model(&command),
+        Command::Model(command) => model::model(&command).await,
         Command::Bench(command) => bench::bench(&command),
     }
 }

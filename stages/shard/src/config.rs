@@ -4,8 +4,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow_schema::{Field, Fields, Schema, SchemaRef};
-use img2tokens_schemas::{OptionalColumns, Vocabulary};
 use img2tokens_schemas::columns::data_fields;
+use img2tokens_schemas::{OptionalColumns, Vocabulary};
 
 use crate::ShardError;
 

@@ -8,7 +8,8 @@ use img2tokens_schemas::{FailureReason, Outcome, RowIndex, SequenceRow};
 use crate::commit::{Attempt, commit};
 use crate::encode::{DataColumns, FailureColumns, TableFile, data_properties, described, failure_properties};
 use crate::{
-    CosineSummary, Destination, Distribution, FileChecksum, ShardConfig, ShardError, ShardStats, Timings, UnitCounts, UnitId,
+    CosineSummary, Destination, Distribution, FileChecksum, ShardConfig, ShardError, ShardStats, Timings,
+    UnitCounts, UnitId,
 };
 
 /// Rows gathered before they are handed to the encoder. Small, so that few of the input's batches are held.

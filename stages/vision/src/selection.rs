@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use img2tokens_schemas::KeepMask;
 
-use crate::{NotFinite, VisionError};
 use crate::philox::{key_of, philox};
+use crate::{NotFinite, VisionError};
 
 /// How the selector's log-probabilities become a decision.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -279,7 +279,9 @@ mod tests {
 
     #[test]
     fn of_equally_likely_patches_the_first_stay() {
-        let mask = bounded(Some(2), Some(2)).decide(0, "x", &[[-0.5, -0.9]; 4]).unwrap();
+        let mask = bounded(Some(2), Some(2))
+            .decide(0, "x", &[[-0.5, -0.9]; 4])
+            .unwrap();
         assert_eq!(mask, KeepMask::from_bools(&[true, true, false, false]));
     }
 }

@@ -18,7 +18,11 @@ impl ModelConfig {
         // Query and projection, key, value, scores, mixing.
         let cross = 2 * rows * d * d + n * d * d + values * d * d + rows * n * d + rows * values * d;
         let codes = kept * (d * d + d * self.code_dim + self.code_dim * self.codebook_size);
-        let merger = if kept == 0 { 0 } else { self.merger_depth * (self.block(rows) + cross) };
+        let merger = if kept == 0 {
+            0
+        } else {
+            self.merger_depth * (self.block(rows) + cross)
+        };
         2.0 * (encoder + selector + merger + codes) as f64
     }
 

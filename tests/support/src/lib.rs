@@ -5,6 +5,7 @@
 //!
 //! - [`StaticSite`]: a well-behaved web site in memory, over HTTP or HTTPS, that counts what it is asked for.
 //! - [`FaultServer`]: a web site that breaks, with a path per [`Fault`].
+//! - [`HubServer`]: a hub of models and the store it redirects to.
 //! - [`NameServer`]: a DNS server whose answers may change from one question to the next.
 #![expect(
     clippy::expect_used,
@@ -14,6 +15,7 @@
 mod certificate;
 mod fault;
 mod fault_server;
+mod hub;
 mod loopback;
 mod name_server;
 mod reply;
@@ -22,6 +24,7 @@ mod static_site;
 pub use certificate::CertificateKind;
 pub use fault::Fault;
 pub use fault_server::FaultServer;
+pub use hub::{HubFault, HubRequest, HubServer};
 pub use name_server::NameServer;
 pub use reply::Reply;
 pub use static_site::{Asked, StaticSite};

@@ -5,8 +5,8 @@ use std::time::Instant;
 use img2tokens_image::{ImageConfig, ImageStage};
 use serde_json::json;
 
-use crate::commands::files::read_image;
 use crate::cli::BenchImageArgs;
+use crate::commands::files::read_image;
 use crate::exit::{Exit, Failed};
 use crate::samples::SampleSet;
 

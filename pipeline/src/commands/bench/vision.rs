@@ -92,7 +92,9 @@ impl Pictures {
         let prepare = |path: &PathBuf| {
             let bytes = read_image(path).map_err(|failure| anyhow::anyhow!(failure.detail));
             let image = bytes.and_then(|bytes| Ok(stage.prepare(&bytes)?));
-            image.map(|image| image.pixels).with_context(|| path.display().to_string())
+            image
+                .map(|image| image.pixels)
+                .with_context(|| path.display().to_string())
         };
         Ok(Self::Files {
             prepared: paths.iter().map(prepare).collect::<anyhow::Result<_>>()?,

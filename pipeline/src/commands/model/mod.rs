@@ -1,16 +1,19 @@
-//! `img2tokens model`: what a model is, in another form, and whether two of them agree.
+//! `img2tokens model`: a model from the hub, what a model is, in another form, and whether two of them agree.
 
 mod agreement;
 mod convert;
+mod downloads;
 mod export_onnx;
+mod fetch;
 mod info;
 mod verify;
 
 use crate::cli::ModelCommand;
 use crate::exit::{Exit, Failed};
 
-pub(super) fn model(command: &ModelCommand) -> Result<Exit, Failed> {
+pub(super) async fn model(command: &ModelCommand) -> Result<Exit, Failed> {
     match command {
+        ModelCommand::Fetch(args) => fetch::fetch(args).await,
         ModelCommand::Info(args) => info::info(args),
         ModelCommand::Convert(args) => convert::convert(args),
         ModelCommand::ExportOnnx(args) => export_onnx::export_onnx(args),

@@ -74,7 +74,10 @@ fn tokenize_all(
     let mut tokens = Vec::new();
     for paths in paths.chunks(vision.batch_size) {
         let made = tokenized(tokenizer.as_mut(), &images, paths).map_err(Failed::run)?;
-        tokens.extend(made.into_iter().map(|picture| picture.map(|picture| picture.tokens)));
+        tokens.extend(
+            made.into_iter()
+                .map(|picture| picture.map(|picture| picture.tokens)),
+        );
     }
     Ok(tokens)
 }

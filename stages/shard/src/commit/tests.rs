@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Fields, Schema};
-use img2tokens_schemas::{Failure, FailureReason, KeptColumns, OptionalColumns, Outcome, RowIndex, Vocabulary};
+use img2tokens_schemas::{
+    Failure, FailureReason, KeptColumns, OptionalColumns, Outcome, RowIndex, Vocabulary,
+};
 use tempfile::TempDir;
 
 use super::{Candidate, commit, place, vote};

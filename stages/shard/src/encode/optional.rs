@@ -39,9 +39,9 @@ impl OptionalBuilders {
 
     /// Bytes of the features that wait.
     pub(super) fn feature_bytes(&self) -> usize {
-        self.image_features
-            .as_ref()
-            .map_or(0, |features| features.rows.values_ref().len() * features.width * size_of::<half::f16>())
+        self.image_features.as_ref().map_or(0, |features| {
+            features.rows.values_ref().len() * features.width * size_of::<half::f16>()
+        })
     }
 
     pub(super) fn append(&mut self, pair: &PairTokens) -> Result<(), ShardError> {

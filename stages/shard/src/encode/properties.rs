@@ -27,7 +27,11 @@ pub(crate) fn data_properties(config: &ShardConfig, schema: &Schema) -> Result<W
     // Numbers of a network: no two alike.
     for column in config.optional.fields() {
         let leaf = match column.name().as_str() {
-            "image_features" => ColumnPath::new(["image_features", "list", "element", "list", "element"].map(str::to_owned).into()),
+            "image_features" => ColumnPath::new(
+                ["image_features", "list", "element", "list", "element"]
+                    .map(str::to_owned)
+                    .into(),
+            ),
             name => ColumnPath::from(name),
         };
         builder = builder

@@ -13,7 +13,9 @@ pub(super) fn check_optional(batch: &RecordBatch, row: usize, codes: usize, wron
     if let Some(features) = features.and_then(|column| column.as_list_opt::<i32>()) {
         let found = features.value_length(row);
         if usize::try_from(found) != Ok(codes) {
-            wrong(format!("there are {found} rows of image_features for {codes} codes"));
+            wrong(format!(
+                "there are {found} rows of image_features for {codes} codes"
+            ));
         }
     }
     let cosines = batch.column_by_name("reconstruction_cosine");

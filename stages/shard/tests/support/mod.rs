@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Float32Array, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Fields, Schema};
 use img2tokens_schemas::{
-    Digest, Failure, FailureReason, KeepMask, KeptColumns, OptionalColumns, Order, Outcome, PairTokens, RowIndex, Sequence,
-    SequenceRow, VisualTokens, Vocabulary,
+    Digest, Failure, FailureReason, KeepMask, KeptColumns, OptionalColumns, Order, Outcome, PairTokens,
+    RowIndex, Sequence, SequenceRow, VisualTokens, Vocabulary,
 };
 use img2tokens_shard::{
     Compression, Destination, ShardConfig, ShardError, ShardStats, ShardWriter, Timings, UnitCounts, UnitId,

@@ -12,7 +12,8 @@ use std::time::Instant;
 
 use img2tokens_schemas::Pixels;
 use img2tokens_vision::{
-    Checkpoint, Dtype, Extras, Merger, ModelConfig, ModelSource, Picture, PixelBatch, Selection, VisualTokenizer,
+    Checkpoint, Dtype, Extras, Merger, ModelConfig, ModelSource, Picture, PixelBatch, Selection,
+    VisualTokenizer,
 };
 use img2tokens_vision_candle::{CandleTokenizer, Settings, peak_flops_per_second};
 
@@ -48,7 +49,12 @@ fn main() {
             let begun = Instant::now();
             let tokens = tokenizer.tokenize(&batch).unwrap();
             best = best.min(begun.elapsed().as_secs_f64() / 4.0);
-            kept = tokens.iter().flatten().map(|picture| picture.tokens.codes().len()).sum::<usize>() / 4;
+            kept = tokens
+                .iter()
+                .flatten()
+                .map(|picture| picture.tokens.codes().len())
+                .sum::<usize>()
+                / 4;
         }
         let flops = checkpoint.config().flops(merger, kept);
         println!(

@@ -116,14 +116,19 @@ impl Block {
         let x = self.self_proj.forward_onto(x, &self.heads.softmax(&q, &k, &v)?)?;
         let q = self.query.forward(&self.norm1.forward(&x)?)?;
         let (k, v) = (self.key.forward(codes)?, self.value.forward(codes)?);
-        let x = self.cross_proj.forward_onto(&x, &self.heads.softmax(&q, &k, &v)?)?;
+        let x = self
+            .cross_proj
+            .forward_onto(&x, &self.heads.softmax(&q, &k, &v)?)?;
         self.mlp.forward_onto(&x, &self.norm2.forward(&x)?)
     }
 }
 
 /// The cosine of each row of `a` with that of `b`, their mean: 1 minus the tokenizer's training loss (spec section 9).
 pub(crate) fn mean_cosine(a: &Tensor, b: &Tensor) -> Result<f32> {
-    let (a, b) = (a.to_dtype(candle_core::DType::F64)?, b.to_dtype(candle_core::DType::F64)?);
+    let (a, b) = (
+        a.to_dtype(candle_core::DType::F64)?,
+        b.to_dtype(candle_core::DType::F64)?,
+    );
     let length = |x: &Tensor| x.sqr()?.sum(D::Minus1)?.sqrt()?.maximum(MIN_LENGTH);
     let products = (&a * &b)?.sum(D::Minus1)?;
     let cosines = products.div(&length(&a)?)?.div(&length(&b)?)?;
@@ -176,12 +181,23 @@ mod tests {
             .and_then(|features| features.reshape(found.shape()))
             .unwrap();
         let cosine = mean_cosine(&found, &features).unwrap();
-        assert!((cosine - to_f32(&expected["mean_cosine"])[0]).abs() < 1e-5, "{cosine}");
+        assert!(
+            (cosine - to_f32(&expected["mean_cosine"])[0]).abs() < 1e-5,
+            "{cosine}"
+        );
     }
 
     #[test]
     fn a_model_without_a_decoder_says_where_one_would_lie() {
-        let error = Golden::open("small_a").checkpoint.decoder().err().unwrap().to_string();
-        assert!(error.contains("decoder.safetensors") && error.contains("tokenizer_decoder.bin"), "{error}");
+        let error = Golden::open("small_a")
+            .checkpoint
+            .decoder()
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("decoder.safetensors") && error.contains("tokenizer_decoder.bin"),
+            "{error}"
+        );
     }
 }

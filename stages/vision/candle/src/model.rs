@@ -47,7 +47,10 @@ impl Model {
                 Some(FeatureSource::Other(Box::new(Merger::new(config, &weights)?)))
             }
         };
-        let decoder = settings.extras.reconstruction.then(|| Decoder::new(&checkpoint.decoder()?, dtype));
+        let decoder = settings
+            .extras
+            .reconstruction
+            .then(|| Decoder::new(&checkpoint.decoder()?, dtype));
         Ok(Self {
             encoder: Encoder::new(config, &weights.under("encoder"))?,
             selector: Selector::new(config, &weights.under("token_predictor"))?,
@@ -79,7 +82,9 @@ impl Model {
                 reconstruction: None,
             });
         }
-        let merged = self.merge(&self.merger, &features, &kept).map_err(failed("merging"))?;
+        let merged = self
+            .merge(&self.merger, &features, &kept)
+            .map_err(failed("merging"))?;
         let z = self.codebook.project(&merged).map_err(failed("projecting"))?;
         finite(&z, "the merger's output")?;
         let codes = self.codebook.nearest(&z).map_err(failed("quantising"))?;

@@ -40,9 +40,16 @@ fn features_are_the_published_merged_ones_rounded_once() {
         let width = golden.config().width;
         let found = made.features.as_ref().unwrap();
         assert_eq!((found.rows(), found.width()), (made.tokens.codes().len(), width));
-        let expected = made.tokens.kept().kept_patches().flat_map(|patch| &merged[patch * width..][..width]);
+        let expected = made
+            .tokens
+            .kept()
+            .kept_patches()
+            .flat_map(|patch| &merged[patch * width..][..width]);
         for (found, expected) in found.values().iter().zip(expected) {
-            assert!((found.to_f32() - expected).abs() <= 1e-3 * expected.abs().max(1.0), "{found} {expected}");
+            assert!(
+                (found.to_f32() - expected).abs() <= 1e-3 * expected.abs().max(1.0),
+                "{found} {expected}"
+            );
         }
     }
 }

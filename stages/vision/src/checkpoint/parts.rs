@@ -128,7 +128,8 @@ impl Checkpoint {
             None => Some(nano::decoder()),
             Some(directory) => DECODER.open(directory)?,
         };
-        file.map(|file| DecoderCheckpoint::new(self.config(), file)).transpose()
+        file.map(|file| DecoderCheckpoint::new(self.config(), file))
+            .transpose()
     }
 
     /// The same model with the merger that was retrained with the language model. As in the published code, what its
@@ -176,8 +177,9 @@ impl Checkpoint {
 
     /// What to call it in an error.
     fn name(&self) -> String {
-        self.directory
-            .as_ref()
-            .map_or_else(|| "builtin:nano".to_owned(), |directory| directory.display().to_string())
+        self.directory.as_ref().map_or_else(
+            || "builtin:nano".to_owned(),
+            |directory| directory.display().to_string(),
+        )
     }
 }

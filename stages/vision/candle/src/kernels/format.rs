@@ -1,7 +1,10 @@
 //! How a product's operands are held.
 
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 use img2tokens_vision::Dtype;
+
+use super::lanes::{LANES, Lanes};
 
 /// What a lane of an operand holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,33 +39,41 @@ pub(super) fn pair(even: f32, odd: f32) -> f32 {
     f32::from_bits(bf16_bits(even) | bf16_bits(odd) << 16)
 }
 
-/// The bits of the nearest bf16, of two equally near ones the even; below the least normal number 0, as `vdpbf16ps`
-/// reads those.
+/// The bits of the nearest bf16, of two equally near ones the even; of numbers below the least normal one 0, as the
+/// instructions of bf16 read those.
 #[inline(always)]
 fn bf16_bits(value: f32) -> u32 {
     let bits = value.to_bits();
     let nearest = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
-    let nearest = if nearest & 0x7f80 == 0 { nearest & 0x8000 } else { nearest };
-    if value.is_nan() { bits >> 16 | 0x40 } else { nearest }
+    let nearest = if bits & 0x7f80_0000 == 0 {
+        bits >> 16 & 0x8000
+    } else {
+        nearest
+    };
+    if value.is_nan() {
+        bits >> 16 | 0x40
+    } else {
+        nearest
+    }
 }
 
 /// Writes the numbers of a row into lanes; `lanes` has room for all of them.
 #[inline(always)]
-pub(super) fn pack(row: &[f32], dtype: Dtype, lanes: &mut [f32]) {
+pub(super) fn pack<V: Lanes>(row: &[f32], dtype: Dtype, lanes: &mut [f32]) {
     match dtype {
         Dtype::F32 => lanes.copy_from_slice(row),
         Dtype::F16 => {
-            for (lane, value) in lanes.iter_mut().zip(row) {
-                *lane = f16::from_f32(*value).to_f32();
+            let mut rounded = [f16::ZERO; LANES];
+            for (lanes, row) in lanes.chunks_mut(LANES).zip(row.chunks(LANES)) {
+                let rounded = &mut rounded[..row.len()];
+                rounded.convert_from_f32_slice(row);
+                rounded.convert_to_f32_slice(lanes);
             }
         }
         Dtype::Bf16 => {
-            let (pairs, rest) = row.as_chunks::<2>();
-            for (lane, [even, odd]) in lanes.iter_mut().zip(pairs) {
-                *lane = pair(*even, *odd);
-            }
-            for (lane, even) in lanes[pairs.len()..].iter_mut().zip(rest) {
-                *lane = pair(*even, 0.0);
+            for (lanes, row) in lanes.chunks_mut(LANES).zip(row.chunks(2 * LANES)) {
+                let (low, high) = row.split_at(LANES.min(row.len()));
+                V::pairs(V::load_or(low, 0.0), V::load_or(high, 0.0)).store_within(lanes);
             }
         }
     }
@@ -80,7 +91,7 @@ mod tests {
             let bits = pair(even, odd).to_bits();
             for (value, found) in [(even, bits as u16), (odd, (bits >> 16) as u16)] {
                 let expected = bf16::from_f32(value);
-                if !value.is_nan() && (expected.is_normal() || expected.is_infinite()) {
+                if !value.is_nan() && (value.is_normal() || value.is_infinite()) {
                     prop_assert_eq!(found, expected.to_bits());
                 } else if value.is_nan() {
                     prop_assert!(bf16::from_bits(found).is_nan());

@@ -81,7 +81,7 @@ impl Kernel for Write<'_, '_> {
                 lanes: start..lanes.min(start + DEPTH),
                 last: start + DEPTH >= lanes,
             };
-            block.copy_rows(copy);
+            block.copy_rows::<V>(copy);
             for first in (0..panels).step_by(PANELS) {
                 let group = first..panels.min(first + PANELS);
                 let lines = product.b.group(start, group.clone(), widened);
@@ -106,12 +106,12 @@ struct Block<'a, 'b> {
 impl Block<'_, '_> {
     /// Copies this block of all rows of the left operand, rounded.
     #[inline(always)]
-    fn copy_rows(&self, copy: &mut [f32]) {
+    fn copy_rows<V: Lanes>(&self, copy: &mut [f32]) {
         let (a, steps) = (self.product.a, self.product.b.format().steps());
         let steps = self.lanes.start * steps..a.width().min(self.lanes.end * steps);
         for row in 0..a.rows() {
             let lanes = &mut copy[row * STRIDE..][..self.lanes.len()];
-            pack(&a.row(row)[steps.clone()], self.product.dtype, lanes);
+            pack::<V>(&a.row(row)[steps.clone()], self.product.dtype, lanes);
         }
     }
 
@@ -133,11 +133,19 @@ impl Block<'_, '_> {
         } else {
             // The panel's zeros have no place in the output: a whole tile is computed beside it.
             let mut whole = [0.0; 12 * PANEL];
-            for (whole, out) in whole.chunks_exact_mut(PANEL).zip(out.chunks(stride)).take(rows.len()) {
+            for (whole, out) in whole
+                .chunks_exact_mut(PANEL)
+                .zip(out.chunks(stride))
+                .take(rows.len())
+            {
                 whole[..columns.len()].copy_from_slice(&out[..columns.len()]);
             }
             tile.write::<V>(rows.len(), &mut whole, PANEL);
-            for (whole, out) in whole.chunks_exact(PANEL).zip(out.chunks_mut(stride)).take(rows.len()) {
+            for (whole, out) in whole
+                .chunks_exact(PANEL)
+                .zip(out.chunks_mut(stride))
+                .take(rows.len())
+            {
                 out[..columns.len()].copy_from_slice(&whole[..columns.len()]);
             }
         }

@@ -1,5 +1,7 @@
 //! Sixteen float32 at a time.
 
+use super::format::pair;
+
 /// How many lanes all vectors have.
 pub(super) const LANES: usize = 16;
 
@@ -39,6 +41,20 @@ pub(crate) trait Lanes: Copy {
     /// Lanes as pairs of bf16: `self_high * factor_high + term`, rounded, then `self_low * factor_low` plus that,
     /// rounded: what `vdpbf16ps` gives, but for numbers below 1e-38, which that takes for 0.
     fn dot_pairs(self, factor: Self, term: Self) -> Self;
+
+    /// Thirty-two numbers, rounded to bf16, as sixteen pairs.
+    #[inline(always)]
+    fn pairs(low: Self, high: Self) -> Self {
+        let mut pairs = [0.0; LANES];
+        let halves = pairs.split_at_mut(LANES / 2);
+        for (half, numbers) in [(halves.0, low), (halves.1, high)] {
+            for (lane, [even, odd]) in half.iter_mut().zip(numbers.to_array().as_chunks().0) {
+                *lane = pair(*even, *odd);
+            }
+        }
+        // SAFETY: an array of sixteen.
+        unsafe { Self::load(pairs.as_ptr()) }
+    }
 
     /// `yes` where `self < other`, `no` elsewhere, also where either is not a number.
     fn if_less(self, other: Self, yes: Self, no: Self) -> Self;
@@ -108,7 +124,7 @@ pub(crate) trait Lanes: Copy {
 
 /// Lanes in plain Rust: for machines without vectors of ours, and the twin that vectors are tested against.
 #[derive(Clone, Copy)]
-pub(super) struct Scalar([f32; LANES]);
+pub(super) struct Scalar(pub(super) [f32; LANES]);
 
 impl Scalar {
     #[inline(always)]

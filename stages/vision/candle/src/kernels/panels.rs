@@ -107,7 +107,11 @@ impl Panels {
                             }
                         }
                         Format::Pairs => {
-                            let odd = if step + 1 < depth { &matrix.row(step + 1)[number * PANEL..] } else { &[] };
+                            let odd = if step + 1 < depth {
+                                &matrix.row(step + 1)[number * PANEL..]
+                            } else {
+                                &[]
+                            };
                             fill_pairs(lines, even, odd);
                         }
                     }

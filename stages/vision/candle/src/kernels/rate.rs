@@ -20,7 +20,10 @@ pub fn peak_flops_per_second(dtype: Dtype, threads: usize, runs: usize) -> f64 {
             .map(|_| scope.spawn(move || peak_of_this_thread(dtype, runs)))
             .collect();
         let own = peak_of_this_thread(dtype, runs);
-        own + others.into_iter().filter_map(|other| other.join().ok()).sum::<f64>()
+        own + others
+            .into_iter()
+            .filter_map(|other| other.join().ok())
+            .sum::<f64>()
     })
 }
 

@@ -6,7 +6,7 @@
 use std::arch::x86_64::*;
 
 use super::isa::Kernel;
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Scalar};
 
 /// # Safety
 /// The machine has AVX-512F and AVX512-BF16.
@@ -87,11 +87,28 @@ impl<const BF16: bool> Lanes for Avx512<BF16> {
     }
 
     #[inline(always)]
+    fn pairs(low: Self, high: Self) -> Self {
+        if BF16 {
+            // SAFETY: only run where AVX512-BF16 is; the register is reinterpreted, not converted.
+            return Self(unsafe {
+                std::mem::transmute::<__m512bh, __m512>(_mm512_cvtne2ps_pbh(high.0, low.0))
+            });
+        }
+        let lanes = Scalar::pairs(Scalar(low.to_array()), Scalar(high.to_array())).to_array();
+        // SAFETY: an array of sixteen.
+        unsafe { Self::load(lanes.as_ptr()) }
+    }
+
+    #[inline(always)]
     fn dot_pairs(self, factor: Self, term: Self) -> Self {
         if BF16 {
             // SAFETY: only run where AVX512-BF16 is; the registers are reinterpreted, not converted.
             return Self(unsafe {
-                _mm512_dpbf16_ps(term.0, std::mem::transmute::<__m512, __m512bh>(self.0), std::mem::transmute::<__m512, __m512bh>(factor.0))
+                _mm512_dpbf16_ps(
+                    term.0,
+                    std::mem::transmute::<__m512, __m512bh>(self.0),
+                    std::mem::transmute::<__m512, __m512bh>(factor.0),
+                )
             });
         }
         let (a, b) = (self.0, factor.0);

@@ -77,7 +77,7 @@ pub(super) fn entries(bytes: &[u8]) -> Result<HashMap<String, Entry>, ArchiveErr
             .get(&name)
             .ok_or_else(|| ArchiveError::Member(name.clone()))?;
         let (range, _) = plain(&name, member)?;
-        entries.insert(key, entry(tensor, range));
+        entries.insert(key.to_owned(), entry(tensor, range));
     }
     Ok(entries)
 }
@@ -100,7 +100,7 @@ fn members(bytes: &[u8]) -> Result<HashMap<String, Option<Range<usize>>>, Archiv
     Ok(members)
 }
 
-fn entry(tensor: StoredTensor, storage: Range<usize>) -> Entry {
+fn entry(tensor: StoredTensor<'_>, storage: Range<usize>) -> Entry {
     let size = match &tensor.dtype {
         StoredDtype::Float(dtype) => dtype.size(),
         StoredDtype::Other(_) => 1,

@@ -1,15 +1,25 @@
 //! The tensors in a pickle: calls of `torch._utils._rebuild_tensor_v2` under the top dictionary's keys.
+//!
+//! A pickle can name one long value any number of times at a few bytes each. So nothing long is copied: texts are
+//! borrowed, and shapes are short.
+
+use std::collections::HashMap;
 
 use super::super::TensorDtype;
 use super::super::file::StoredDtype;
 use super::pickle::{Heap, Value};
 
+/// The most dimensions of a tensor that we read; models have four.
+const MAX_DIMENSIONS: usize = 8;
+/// The longest name of a type that an error shows, in characters.
+const MAX_DTYPE: usize = 80;
+
 /// A tensor as the pickle describes it.
 #[derive(Debug, Clone)]
-pub(super) struct StoredTensor {
+pub(super) struct StoredTensor<'a> {
     pub dtype: StoredDtype,
     /// The archive member that holds its bytes.
-    pub storage: String,
+    pub storage: &'a str,
     /// Its first element's place in the storage, in elements.
     pub offset: usize,
     pub shape: Vec<usize>,
@@ -17,18 +27,18 @@ pub(super) struct StoredTensor {
 }
 
 /// Every tensor of the top dictionary; none if there is no dictionary. Entries that are no tensors are left out.
-pub(super) fn tensors(heap: &Heap<'_>) -> Option<Vec<(String, StoredTensor)>> {
+pub(super) fn tensors<'a>(heap: &Heap<'a>) -> Option<HashMap<&'a str, StoredTensor<'a>>> {
     let Some(Value::Dictionary(top)) = heap.result else {
         return None;
     };
-    let named = |(key, value): &(Value<'_>, Value<'_>)| match key {
-        Value::Text(key) => Some(((*key).to_owned(), tensor(heap, *value)?)),
+    let named = |(key, value): &(Value<'a>, Value<'a>)| match key {
+        Value::Text(key) => Some((*key, tensor(heap, *value)?)),
         _ => None,
     };
     Some(heap.dictionaries.get(top)?.iter().filter_map(named).collect())
 }
 
-fn tensor(heap: &Heap<'_>, value: Value<'_>) -> Option<StoredTensor> {
+fn tensor<'a>(heap: &Heap<'a>, value: Value<'a>) -> Option<StoredTensor<'a>> {
     let (callee, arguments) = call(heap, value)?;
     match callee {
         Value::Global("torch._utils", "_rebuild_parameter") => {
@@ -54,7 +64,7 @@ fn sequence<'h, 'a>(heap: &'h Heap<'a>, value: Value<'a>) -> Option<&'h [Value<'
 
 /// `_rebuild_tensor_v2(storage, storage_offset, size, stride, ..)`, whose storage is the persistent id
 /// `("storage", type, key, location, elements)`.
-fn rebuilt(heap: &Heap<'_>, callee: Value<'_>, arguments: &[Value<'_>]) -> Option<StoredTensor> {
+fn rebuilt<'a>(heap: &Heap<'a>, callee: Value<'a>, arguments: &[Value<'a>]) -> Option<StoredTensor<'a>> {
     let (Value::Global("torch._utils", "_rebuild_tensor_v2"), [storage, offset, shape, strides, ..]) =
         (callee, arguments)
     else {
@@ -69,7 +79,7 @@ fn rebuilt(heap: &Heap<'_>, callee: Value<'_>, arguments: &[Value<'_>]) -> Optio
     };
     Some(StoredTensor {
         dtype: dtype(*kind),
-        storage: (*key).to_owned(),
+        storage: key,
         offset: size(*offset)?,
         shape: sizes(heap, *shape)?,
         strides: sizes(heap, *strides)?,
@@ -77,7 +87,8 @@ fn rebuilt(heap: &Heap<'_>, callee: Value<'_>, arguments: &[Value<'_>]) -> Optio
 }
 
 fn sizes(heap: &Heap<'_>, value: Value<'_>) -> Option<Vec<usize>> {
-    sequence(heap, value)?.iter().map(|value| size(*value)).collect()
+    let sizes = sequence(heap, value).filter(|sizes| sizes.len() <= MAX_DIMENSIONS)?;
+    sizes.iter().map(|value| size(*value)).collect()
 }
 
 fn size(value: Value<'_>) -> Option<usize> {
@@ -93,7 +104,55 @@ fn dtype(kind: Value<'_>) -> StoredDtype {
         Value::Global("torch", "FloatStorage") => StoredDtype::Float(TensorDtype::F32),
         Value::Global("torch", "HalfStorage") => StoredDtype::Float(TensorDtype::F16),
         Value::Global("torch", "BFloat16Storage") => StoredDtype::Float(TensorDtype::Bf16),
-        Value::Global(module, name) => StoredDtype::Other(format!("{module}.{name}")),
+        Value::Global(module, name) => {
+            let parts = [module, ".", name].into_iter().flat_map(str::chars);
+            StoredDtype::Other(parts.take(MAX_DTYPE).collect())
+        }
+        Value::Text(_) => StoredDtype::Other("a text".to_owned()),
         other => StoredDtype::Other(format!("{other:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pickle::load;
+    use super::*;
+
+    /// `{"w": rebuild(("storage", KIND, "0", "cpu", 1), 0, SHAPE, SHAPE)}` with a shape of so many ones.
+    fn pickle(kind: &str, dimensions: usize) -> Vec<u8> {
+        let text = |text: &str| [&b"X"[..], &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
+        let shape = [&b"("[..], &b"K\x01".repeat(dimensions), b"t"].concat();
+        [
+            &b"\x80\x02}"[..],
+            &text("w"),
+            b"ctorch._utils\n_rebuild_tensor_v2\n((",
+            &text("storage"),
+            format!("ctorch\n{kind}\n").as_bytes(),
+            &text("0"),
+            b"tQK\x00",
+            &shape,
+            &shape,
+            b"tRs.",
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn a_tensor_has_few_dimensions() {
+        let count = |dimensions| {
+            let pickle = pickle("FloatStorage", dimensions);
+            tensors(&load(&pickle).unwrap()).unwrap().len()
+        };
+        assert_eq!((count(MAX_DIMENSIONS), count(MAX_DIMENSIONS + 1)), (1, 0));
+    }
+
+    #[test]
+    fn a_long_name_of_a_type_is_cut() {
+        let pickle = pickle(&"x".repeat(10_000), 1);
+        let heap = load(&pickle).unwrap();
+        let StoredDtype::Other(name) = &tensors(&heap).unwrap()["w"].dtype else {
+            panic!("no such type is known");
+        };
+        assert_eq!(name.len(), MAX_DTYPE);
     }
 }

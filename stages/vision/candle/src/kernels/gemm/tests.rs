@@ -63,7 +63,10 @@ impl Case {
     }
 
     fn panels(&self) -> Panels {
-        Panels::of_weight(View::new(&self.b, self.outputs, self.depth, self.depth), self.dtype)
+        Panels::of_weight(
+            View::new(&self.b, self.outputs, self.depth, self.depth),
+            self.dtype,
+        )
     }
 
     /// One chain of fused multiply-adds, written down.

@@ -1,0 +1,3 @@
+//! What fuzz targets share. A target is a file in `fuzz_targets/` and a `[[bin]]` in `Cargo.toml`.
+
+pub mod checkpoint;

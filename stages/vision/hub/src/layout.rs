@@ -1,0 +1,59 @@
+//! Where things lie in the cache (the layout of Python's `huggingface_hub`).
+//!
+//! ```text
+//! models--ORGANISATION--NAME/
+//!     blobs/ETAG               the bytes of a file, under its digest; ETAG.incomplete while they arrive
+//!     snapshots/COMMIT/FILE    a link to its blob
+//!     refs/REVISION            the commit that a branch or tag stood at
+//! .locks/models--ORGANISATION--NAME/ETAG.lock
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use crate::request::is_commit;
+use crate::{Repository, Revision};
+
+/// One repository's place in the cache.
+pub(crate) struct Layout {
+    folder: PathBuf,
+    locks: PathBuf,
+}
+
+impl Layout {
+    pub(crate) fn new(cache: &Path, repository: &Repository) -> Self {
+        let name = format!("models--{}--{}", repository.organisation, repository.name);
+        Self {
+            folder: cache.join(&name),
+            locks: cache.join(".locks").join(&name),
+        }
+    }
+
+    pub(crate) fn blob(&self, etag: &str) -> PathBuf {
+        self.folder.join("blobs").join(etag)
+    }
+
+    pub(crate) fn partial(&self, etag: &str) -> PathBuf {
+        self.folder.join("blobs").join(format!("{etag}.incomplete"))
+    }
+
+    pub(crate) fn lock(&self, etag: &str) -> PathBuf {
+        self.locks.join(format!("{etag}.lock"))
+    }
+
+    pub(crate) fn snapshot(&self, commit: &str) -> PathBuf {
+        self.folder.join("snapshots").join(commit)
+    }
+
+    pub(crate) fn reference(&self, revision: &Revision) -> PathBuf {
+        self.folder.join("refs").join(revision.as_str())
+    }
+
+    /// The commit of a revision as of the last fetch.
+    pub(crate) fn commit(&self, revision: &Revision) -> Option<String> {
+        if revision.is_commit() {
+            return Some(revision.as_str().to_owned());
+        }
+        let text = std::fs::read_to_string(self.reference(revision)).ok()?;
+        Some(text.trim().to_owned()).filter(|commit| is_commit(commit))
+    }
+}
