@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# All tests: the workspace's, then those that read the program's output from Python.
+# All tests: the workspace's, then those that read the program's output from Python. The Python environment comes first:
+# its onnxruntime wheel holds the library that the ONNX backend is tested with.
 #
 # Needs Rust, a C compiler, Python 3.11 or newer, a package registry for crates and wheels, and the shared golden data
 # in ../shared (or where IMG2TOKENS_SHARED says).
@@ -43,9 +44,18 @@ prepare_venv() {
     printf '%s\n' "$wanted" >"$venv/installed.txt"
 }
 
+# The library in the wheel, absolute: every test runs in its crate's folder.
+onnxruntime_library() {
+    local library=("$PWD/$venv"/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.*)
+    [[ -f ${library[0]} ]] || fail "no libonnxruntime in $venv: delete $venv and try again"
+    printf '%s' "${library[0]}"
+}
+
 check_machine
+prepare_venv
+ORT_DYLIB_PATH=$(onnxruntime_library)
+export ORT_DYLIB_PATH
 cargo test --release --workspace
 cargo build --release --bin img2tokens
-prepare_venv
 IMG2TOKENS_BIN=${CARGO_TARGET_DIR:-target}/release/img2tokens \
     "$venv/bin/python" -m pytest -p no:cacheprovider tests/python/test_*.py

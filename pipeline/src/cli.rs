@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use img2tokens_vision::{Dtype, Merger};
 
-use crate::config::{BackendChoice, DeviceChoice, Override, SelectionChoice, Vision};
+use crate::config::{BackendChoice, DeviceChoice, Override, ProviderChoice, SelectionChoice, Vision};
 use crate::export::Format;
 
 pub use model::{ModelCommand, ModelConvertArgs, ModelFetchArgs, ModelInfoArgs, ModelVerifyArgs, SharedArgs};
@@ -133,6 +133,20 @@ pub struct ModelArgs {
     /// Threads of the CPU backend; by default all cores
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4_096))]
     pub threads: Option<u32>,
+    /// Of the backend onnx
+    #[command(flatten)]
+    pub onnx: OnnxArgs,
+}
+
+/// What only the backend onnx looks at.
+#[derive(Debug, Clone, Args)]
+pub struct OnnxArgs {
+    /// The library of --backend onnx; by default ORT_DYLIB_PATH, beside the program, of the Python environment, the system's
+    #[arg(long, value_name = "PATH")]
+    pub onnxruntime: Option<PathBuf>,
+    /// What computes for --backend onnx; by default as --device says
+    #[arg(long, value_enum)]
+    pub onnx_provider: Option<ProviderChoice>,
 }
 
 impl ModelArgs {
@@ -151,6 +165,8 @@ impl ModelArgs {
             min_tokens: self.min_tokens.map(|count| count as usize),
             max_tokens: self.max_tokens.map(|count| count as usize),
             threads: self.threads.map(|threads| threads as usize),
+            onnxruntime: self.onnx.onnxruntime.clone(),
+            onnx_provider: self.onnx.onnx_provider,
         }
     }
 }

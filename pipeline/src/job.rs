@@ -7,16 +7,17 @@ use img2tokens_engine::CancellationToken;
 use img2tokens_schemas::OptionalColumns;
 use img2tokens_shard::{Destination, ShardConfig, ShardError, ShardStats};
 use img2tokens_source::{Input, SourceError, expand};
-use img2tokens_vision::Checkpoint;
+use img2tokens_vision::ModelConfig;
 use serde_json::json;
 
 use crate::config::{Compression, Config};
 use crate::embedded::{self, EmbeddedSamples};
+use crate::model::{self, Model};
 use crate::plan::{self, Identity, Plan, PlanError};
 use crate::run::{self, Flow, Meters, PlannedUnit, Run, RunError};
 use crate::stages::{self, Stages};
+use crate::storage;
 use crate::storage::Located;
-use crate::{model, storage};
 
 /// A planned run.
 pub struct Job {
@@ -28,7 +29,7 @@ pub struct Job {
     pub units: Vec<PlannedUnit>,
     /// The output root.
     pub destination: Arc<Destination>,
-    checkpoint: Checkpoint,
+    model: Model,
     stages: Stages,
     shard: ShardConfig,
     samples: Option<EmbeddedSamples>,
@@ -40,13 +41,13 @@ impl Job {
     /// # Errors
     /// One line that says what is wrong and what to do.
     pub async fn prepare(config: Config, limit: Option<u64>) -> anyhow::Result<Self> {
-        let checkpoint = model::open(&config.vision)?;
-        model::check(&config.vision, checkpoint.config())?;
-        let stages = Stages::new(&config, checkpoint.config())?;
+        let model = model::open(&config.vision, None)?;
+        model::check(&config.vision, model.config())?;
+        let stages = Stages::new(&config, model.config())?;
         let destination = Arc::new(storage::destination(&config.output.path)?);
         let samples = embedded::start_if_asked(&config).await?;
         let inputs = inputs(&config, samples.as_ref()).await?;
-        let identity = Identity::new(&config, &checkpoint, &stages.text, limit)?;
+        let identity = Identity::new(&config, &model, &stages.text, limit)?;
         let plan = match Plan::read(&destination).await? {
             Some(plan) => plan,
             None => {
@@ -59,13 +60,13 @@ impl Job {
         plan.check_identity(&identity)?;
         let inputs = unchanged_inputs(&plan, &inputs).await?;
         let units = plan.planned_units(&inputs);
-        let shard = shard_config(&config, &plan, &stages, &checkpoint)?;
+        let shard = shard_config(&config, &plan, &stages, model.config())?;
         Ok(Self {
             config,
             plan,
             units,
             destination,
-            checkpoint,
+            model,
             stages,
             shard,
             samples,
@@ -82,11 +83,8 @@ impl Job {
         meters: Meters,
         cancel: CancellationToken,
     ) -> anyhow::Result<Vec<ShardStats>> {
-        let tokenizer = model::load(
-            &self.config.vision,
-            model::extras(&self.config.output),
-            &self.checkpoint,
-        )?;
+        let extras = model::extras(&self.config.output);
+        let tokenizer = model::load(&self.config.vision, extras, &self.model)?;
         let flow = Flow {
             fetches: self.config.fetch.concurrency,
             batch_size: self.config.vision.batch_size,
@@ -152,9 +150,9 @@ fn shard_config(
     config: &Config,
     plan: &Plan,
     stages: &Stages,
-    checkpoint: &Checkpoint,
+    model: &ModelConfig,
 ) -> Result<ShardConfig, PlanError> {
-    let vocabulary = stages::vocabulary(&stages.text, checkpoint.config());
+    let vocabulary = stages::vocabulary(&stages.text, model);
     let hash = plan.hash()?;
     let provenance = json!({
         "program": plan.program,
@@ -172,7 +170,7 @@ fn shard_config(
         optional: OptionalColumns {
             image_features: model::extras(&config.output)
                 .features
-                .map(|_| checkpoint.config().width as i32),
+                .map(|_| model.width as i32),
             reconstruction_cosine: config.output.reconstruction,
         },
         kept: plan

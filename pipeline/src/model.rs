@@ -1,5 +1,7 @@
 //! From the `[vision]` section to a model on its device.
 
+mod onnx;
+
 use std::path::Path;
 
 use img2tokens_vision::{
@@ -7,8 +9,80 @@ use img2tokens_vision::{
     TokenCount, TokenCountError, VisionError, VisualTokenizer,
 };
 use img2tokens_vision_candle::{CandleTokenizer, Settings};
+use img2tokens_vision_onnx::{ExportedModel, ExportedModelError, LibraryError};
 
 use crate::config::{BackendChoice, DeviceChoice, Features, Output, SelectionChoice, Vision};
+
+pub use onnx::OnnxModel;
+
+/// A model whose files are whole; its weights are not loaded yet.
+pub enum Model {
+    /// Weights.
+    Checkpoint(Checkpoint),
+    /// Exported graphs.
+    Onnx(OnnxModel),
+}
+
+impl Model {
+    /// Its shapes.
+    #[must_use]
+    pub const fn config(&self) -> &ModelConfig {
+        match self {
+            Self::Checkpoint(checkpoint) => checkpoint.config(),
+            Self::Onnx(model) => model.files.config(),
+        }
+    }
+
+    /// Its identity. Reads all its files once.
+    ///
+    /// # Errors
+    /// If one of them cannot be read.
+    pub fn digest(&self) -> Result<String, ModelError> {
+        match self {
+            Self::Checkpoint(checkpoint) => checkpoint.digest().map_err(unreadable),
+            Self::Onnx(model) => model.files.digest().map_err(exported),
+        }
+    }
+
+    /// The identity of the merger that features come from, where it is not the tokenizer's.
+    ///
+    /// # Errors
+    /// If the model has no such merger, or it cannot be read.
+    pub fn feature_merger_digest(&self, extras: Extras) -> Result<Option<String>, ModelError> {
+        match self {
+            Self::Checkpoint(checkpoint) if extras.features == Some(FeatureMerger::LanguageModel) => {
+                let tuned = checkpoint.with_language_model_merger().map_err(unreadable)?;
+                tuned.digest().map(Some).map_err(unreadable)
+            }
+            Self::Checkpoint(_) => Ok(None),
+            Self::Onnx(_) => onnx::features(extras).map(|_| None),
+        }
+    }
+
+    /// The identity of the decoder that reconstruction needs.
+    ///
+    /// # Errors
+    /// If the model has no decoder, or it cannot be read.
+    pub fn decoder_digest(&self, extras: Extras) -> Result<Option<String>, ModelError> {
+        match self {
+            Self::Checkpoint(checkpoint) if extras.reconstruction => {
+                let decoder = checkpoint.decoder().map_err(unreadable)?;
+                decoder.digest().map(Some).map_err(unreadable)
+            }
+            Self::Checkpoint(_) => Ok(None),
+            Self::Onnx(_) => onnx::features(extras).map(|_| None),
+        }
+    }
+
+    /// What computes it.
+    #[must_use]
+    pub fn device(&self) -> String {
+        match self {
+            Self::Checkpoint(_) => "cpu".to_owned(),
+            Self::Onnx(model) => model.provider.to_string(),
+        }
+    }
+}
 
 /// A model that cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +104,28 @@ pub enum ModelError {
     /// Bounds on tokens that its pictures cannot keep to.
     #[error("vision.min_tokens, vision.max_tokens: {0}")]
     TokenCount(#[from] TokenCountError),
+    /// Its tensors, after it was opened.
+    #[error("the model cannot be read")]
+    Read(#[source] Box<CheckpointError>),
+    /// Graphs where weights are needed.
+    #[error(
+        "the model `{0}` is exported ONNX graphs, not weights: only the backend onnx runs it (--backend onnx, vision.backend)"
+    )]
+    Graphs(String),
+    /// No graphs where they are needed, or broken ones.
+    #[error("the backend onnx")]
+    Exported(#[source] Box<ExportedModelError>),
+    /// No ONNX Runtime.
+    #[error("the backend onnx")]
+    OnnxRuntime(#[source] Box<LibraryError>),
+    /// A setting that the ONNX backend does not have.
+    #[error("the backend onnx: {setting}: {why}")]
+    OnnxSetting {
+        /// The setting and its value.
+        setting: String,
+        /// Why not.
+        why: &'static str,
+    },
     /// Its tensors, or the device refused them.
     #[error("the model `{name}` cannot be loaded")]
     Load {
@@ -40,12 +136,16 @@ pub enum ModelError {
     },
 }
 
-/// Opens the checkpoint that `vision.model` names.
+/// Opens the model that `vision.model` names, in the form that `vision.backend` runs; `config`, where given, is the
+/// `config.json` that counts.
 ///
 /// # Errors
-/// If it is not there, or not whole.
-pub fn open(vision: &Vision) -> Result<Checkpoint, ModelError> {
-    open_named(&vision.model, None)
+/// If it is not there, not whole, or of another form; or if the backend cannot run it as configured.
+pub fn open(vision: &Vision, config: Option<&Path>) -> Result<Model, ModelError> {
+    match vision.backend {
+        BackendChoice::Candle => open_named(&vision.model, config).map(Model::Checkpoint),
+        BackendChoice::Onnx => OnnxModel::open(vision, config).map(Model::Onnx),
+    }
 }
 
 /// Opens the checkpoint of this name; `config`, where given, is the `config.json` that counts.
@@ -53,9 +153,14 @@ pub fn open(vision: &Vision) -> Result<Checkpoint, ModelError> {
 /// # Errors
 /// If it is not there, or not whole.
 pub fn open_named(name: &str, config: Option<&Path>) -> Result<Checkpoint, ModelError> {
-    let failed = |source| ModelError::Checkpoint {
-        name: name.to_owned(),
-        source: Box::new(source),
+    let failed = |source| match source {
+        CheckpointError::NoModel { path } if ExportedModel::is_at(&path) => {
+            ModelError::Graphs(name.to_owned())
+        }
+        source => ModelError::Checkpoint {
+            name: name.to_owned(),
+            source: Box::new(source),
+        },
     };
     let mut source: ModelSource = name.parse().map_err(|error: img2tokens_vision::UnknownBuiltin| {
         ModelError::Name(name.to_owned(), error.to_string())
@@ -79,16 +184,24 @@ pub const fn extras(output: &Output) -> Extras {
     }
 }
 
-/// Loads a checkpoint onto the configured device.
+/// Loads a model onto the configured device.
 ///
 /// # Errors
-/// If the device is not to be had or a tensor is missing or misshapen.
-pub fn load(
-    vision: &Vision,
-    extras: Extras,
-    checkpoint: &Checkpoint,
-) -> Result<Box<dyn VisualTokenizer>, ModelError> {
-    let BackendChoice::Candle = vision.backend;
+/// If the device is not to be had, the backend has no such extras, or a tensor is missing or misshapen.
+pub fn load(vision: &Vision, extras: Extras, model: &Model) -> Result<Box<dyn VisualTokenizer>, ModelError> {
+    let loaded = match model {
+        Model::Checkpoint(checkpoint) => load_candle(vision, extras, checkpoint)?,
+        Model::Onnx(model) => model.load(vision, extras)?,
+    };
+    loaded.map_err(|source| ModelError::Load {
+        name: vision.model.clone(),
+        source: Box::new(source),
+    })
+}
+
+type Loaded = Result<Box<dyn VisualTokenizer>, VisionError>;
+
+fn load_candle(vision: &Vision, extras: Extras, checkpoint: &Checkpoint) -> Result<Loaded, ModelError> {
     check(vision, checkpoint.config())?;
     let settings = Settings {
         dtype: vision.dtype,
@@ -97,11 +210,19 @@ pub fn load(
         extras,
         threads: threads(vision),
     };
-    let tokenizer = CandleTokenizer::new(checkpoint, settings).map_err(|source| ModelError::Load {
-        name: vision.model.clone(),
-        source: Box::new(source),
-    })?;
-    Ok(Box::new(tokenizer))
+    Ok(CandleTokenizer::new(checkpoint, settings).map(boxed))
+}
+
+fn boxed(tokenizer: impl VisualTokenizer + 'static) -> Box<dyn VisualTokenizer> {
+    Box::new(tokenizer)
+}
+
+fn unreadable(error: CheckpointError) -> ModelError {
+    ModelError::Read(Box::new(error))
+}
+
+fn exported(error: ExportedModelError) -> ModelError {
+    ModelError::Exported(Box::new(error))
 }
 
 /// Refuses settings that this model or program cannot meet, before anything is loaded.
@@ -109,7 +230,7 @@ pub fn load(
 /// # Errors
 /// Names the setting.
 pub fn check(vision: &Vision, config: &ModelConfig) -> Result<(), ModelError> {
-    if let DeviceChoice::Cuda(_) = vision.device {
+    if let (BackendChoice::Candle, DeviceChoice::Cuda(_)) = (vision.backend, vision.device) {
         return Err(ModelError::NoCuda(vision.device));
     }
     selection(vision, config).map(drop)

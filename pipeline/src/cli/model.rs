@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use img2tokens_vision::{Dtype, Merger};
 use img2tokens_vision_hub::{Repository, Revision};
 
-use super::ModelArgs;
+use super::{ModelArgs, OnnxArgs};
 use crate::config::{BackendChoice, DeviceChoice, SelectionChoice};
 
 /// `model`
@@ -18,6 +18,8 @@ pub enum ModelCommand {
     Fetch(ModelFetchArgs),
     /// Write a model as config.json and model.safetensors
     Convert(ModelConvertArgs),
+    /// Write a model as ONNX graphs, for --backend onnx and other users of ONNX
+    ExportOnnx(ModelConvertArgs),
     /// Compare the ids that two models, or two settings of one, give your images
     Verify(Box<ModelVerifyArgs>),
 }
@@ -58,7 +60,7 @@ pub struct ModelFetchArgs {
     pub text_tokenizer: bool,
 }
 
-/// `model convert`
+/// `model convert` and `model export-onnx`
 #[derive(Debug, Args)]
 pub struct ModelConvertArgs {
     /// A model directory, as published or our own, or builtin:nano
@@ -130,6 +132,9 @@ pub struct SharedArgs {
     /// Threads of the CPU backend; by default all cores
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4_096))]
     pub threads: Option<u32>,
+    /// Of the backend onnx
+    #[command(flatten)]
+    pub onnx: OnnxArgs,
 }
 
 impl ModelVerifyArgs {
@@ -149,6 +154,7 @@ impl ModelVerifyArgs {
             max_tokens: None,
             batch_size: self.shared.batch_size,
             threads: self.shared.threads,
+            onnx: self.shared.onnx.clone(),
         };
         [
             side(

@@ -17,13 +17,12 @@ use crate::model;
 /// A picture's name seeds its gumbel noise: here that is its path as given.
 pub(super) fn tokenize(args: &TokenizeArgs) -> Result<Exit, Failed> {
     let vision = args.model.vision();
-    let checkpoint =
-        model::open_named(&args.model.model, args.model.model_config.as_deref()).map_err(Failed::usage)?;
+    let opened = model::open(&vision, args.model.model_config.as_deref()).map_err(Failed::usage)?;
     let extras = Extras {
         reconstruction: args.reconstruction,
         ..Extras::default()
     };
-    let mut tokenizer = model::load(&vision, extras, &checkpoint).map_err(Failed::usage)?;
+    let mut tokenizer = model::load(&vision, extras, &opened).map_err(Failed::usage)?;
     let size = u32::try_from(tokenizer.config().image_size).map_err(Failed::usage)?;
     let images = ImageStage::new(ImageConfig {
         size,

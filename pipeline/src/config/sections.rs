@@ -117,7 +117,7 @@ section! {
     Vision {
         /// A model directory or `builtin:nano`.
         model: String = "builtin:nano".to_owned(),
-        /// candle.
+        /// candle or onnx.
         backend: BackendChoice = BackendChoice::Candle,
         /// auto, cpu or cuda:N.
         device: DeviceChoice = DeviceChoice::Auto,
@@ -137,6 +137,11 @@ section! {
         merger: Merger = Merger::Full,
         /// Threads of the CPU backend; by default all cores. Without effect on ids.
         threads: Option<usize> = None,
+        /// The library of the onnx backend; by default `ORT_DYLIB_PATH`, one beside the program, in the active Python
+        /// environment, or the system's.
+        onnxruntime: Option<PathBuf> = None,
+        /// What computes for the onnx backend: cpu, cuda or tensorrt; by default as `device` says.
+        onnx_provider: Option<ProviderChoice> = None,
     }
 }
 
@@ -146,6 +151,20 @@ section! {
 pub enum BackendChoice {
     /// candle, on the CPU.
     Candle,
+    /// ONNX Runtime, over graphs that `model export-onnx` wrote.
+    Onnx,
+}
+
+/// `vision.onnx_provider`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ProviderChoice {
+    /// The CPU.
+    Cpu,
+    /// CUDA.
+    Cuda,
+    /// TensorRT, and CUDA for what it does not take.
+    Tensorrt,
 }
 
 /// `vision.device`

@@ -1,12 +1,12 @@
 //! What a unit's content depends on, and nothing else: two runs with equal identities write equal bytes.
 
 use img2tokens_text::TextStage;
-use img2tokens_vision::{Checkpoint, CheckpointError, FeatureMerger, ModelConfig};
+use img2tokens_vision::ModelConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::model;
+use crate::model::{self, Model, ModelError};
 
 /// The settings of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,27 +40,19 @@ impl Identity {
     /// The identity of a run. Reads all weights once.
     ///
     /// # Errors
-    /// If the checkpoint cannot be read.
+    /// If the model cannot be read.
     pub fn new(
         config: &Config,
-        checkpoint: &Checkpoint,
+        model: &Model,
         text: &TextStage,
         limit: Option<u64>,
-    ) -> Result<Self, CheckpointError> {
+    ) -> Result<Self, ModelError> {
         let extras = model::extras(&config.output);
-        let tuned = || checkpoint.with_language_model_merger()?.digest();
-        let feature_merger = extras
-            .features
-            .filter(|merger| *merger == FeatureMerger::LanguageModel)
-            .map(|_| tuned());
         let model = ModelIdentity {
-            digest: checkpoint.digest()?,
-            feature_merger: feature_merger.transpose()?,
-            decoder: extras
-                .reconstruction
-                .then(|| checkpoint.decoder()?.digest())
-                .transpose()?,
-            config: checkpoint.config().clone(),
+            digest: model.digest()?,
+            feature_merger: model.feature_merger_digest(extras)?,
+            decoder: model.decoder_digest(extras)?,
+            config: model.config().clone(),
         };
         Ok(Self {
             settings: settings(config),

@@ -22,13 +22,12 @@ const PEAK_RUNS: usize = 8;
 /// One batch that is not counted, then as many as asked for.
 pub(super) fn vision(args: &BenchVisionArgs) -> Result<Exit, Failed> {
     let vision = args.model.vision();
-    let checkpoint =
-        model::open_named(&args.model.model, args.model.model_config.as_deref()).map_err(Failed::usage)?;
-    let config = checkpoint.config().clone();
+    let opened = model::open(&vision, args.model.model_config.as_deref()).map_err(Failed::usage)?;
+    let (config, device) = (opened.config().clone(), opened.device());
     let size = u32::try_from(config.image_size).map_err(Failed::usage)?;
     let mut pictures = Pictures::new(&args.images, size).map_err(Failed::usage)?;
-    let mut tokenizer = model::load(&vision, Extras::default(), &checkpoint).map_err(Failed::usage)?;
-    drop(checkpoint);
+    let mut tokenizer = model::load(&vision, Extras::default(), &opened).map_err(Failed::usage)?;
+    drop(opened);
     let threads = model::threads(&vision);
     let (mut seconds, mut fastest, mut peak) = (0.0, f64::INFINITY, 0.0_f64);
     let (mut tokens, mut flops, mut fastest_flops) = (0, 0.0, 0.0_f64);
@@ -57,7 +56,7 @@ pub(super) fn vision(args: &BenchVisionArgs) -> Result<Exit, Failed> {
         "fastest_images_per_s": vision.batch_size as f64 / fastest,
         "batch_size": vision.batch_size,
         "dtype": vision.dtype,
-        "device": "cpu",
+        "device": device,
         "backend": vision.backend,
         "merger": vision.merger,
         "threads": threads,

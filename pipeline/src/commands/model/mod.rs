@@ -3,6 +3,7 @@
 mod agreement;
 mod convert;
 mod downloads;
+mod export_onnx;
 mod fetch;
 mod info;
 mod verify;
@@ -15,6 +16,7 @@ pub(super) async fn model(command: &ModelCommand) -> Result<Exit, Failed> {
         ModelCommand::Fetch(args) => fetch::fetch(args).await,
         ModelCommand::Info(args) => info::info(args),
         ModelCommand::Convert(args) => convert::convert(args),
+        ModelCommand::ExportOnnx(args) => export_onnx::export_onnx(args),
         ModelCommand::Verify(args) => verify::verify(args),
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use img2tokens_image::{ImageConfig, ImageStage};
 use img2tokens_schemas::{Failure, VisualTokens};
-use img2tokens_vision::{Checkpoint, Extras};
+use img2tokens_vision::Extras;
 use serde_json::{Value, json};
 
 use super::agreement::Agreement;
@@ -13,7 +13,7 @@ use crate::cli::{ModelArgs, ModelVerifyArgs};
 use crate::commands::files::failure_line;
 use crate::commands::tokenize::tokenized;
 use crate::exit::{Exit, Failed};
-use crate::model;
+use crate::model::{self, Model};
 
 /// An image file and how far the sides agree on it, or why one of them had nothing to compare.
 type Compared<'a> = (&'a Path, Result<Agreement, Failure>);
@@ -41,13 +41,12 @@ pub(super) fn verify(args: &ModelVerifyArgs) -> Result<Exit, Failed> {
     Ok(if all_done { Exit::Done } else { Exit::Failed })
 }
 
-/// The checkpoints of both sides, whose masks can be compared.
-fn open_both([a, b]: &[ModelArgs; 2]) -> Result<[Checkpoint; 2], Failed> {
-    let open = |side: &ModelArgs| {
-        model::open_named(&side.model, side.model_config.as_deref()).map_err(Failed::usage)
-    };
+/// The models of both sides, whose masks can be compared.
+fn open_both([a, b]: &[ModelArgs; 2]) -> Result<[Model; 2], Failed> {
+    let open =
+        |side: &ModelArgs| model::open(&side.vision(), side.model_config.as_deref()).map_err(Failed::usage);
     let both = [open(a)?, open(b)?];
-    let [patches_a, patches_b] = both.each_ref().map(|checkpoint| checkpoint.config().patches());
+    let [patches_a, patches_b] = both.each_ref().map(|model| model.config().patches());
     if patches_a == patches_b {
         Ok(both)
     } else {
@@ -62,12 +61,12 @@ fn open_both([a, b]: &[ModelArgs; 2]) -> Result<[Checkpoint; 2], Failed> {
 /// The tokens of all images; the loaded model is dropped at the end.
 fn tokenize_all(
     side: &ModelArgs,
-    checkpoint: &Checkpoint,
+    opened: &Model,
     paths: &[PathBuf],
 ) -> Result<Vec<Result<VisualTokens, Failure>>, Failed> {
     let vision = side.vision();
-    let mut tokenizer = model::load(&vision, Extras::default(), checkpoint).map_err(Failed::usage)?;
-    let size = u32::try_from(checkpoint.config().image_size).map_err(Failed::usage)?;
+    let mut tokenizer = model::load(&vision, Extras::default(), opened).map_err(Failed::usage)?;
+    let size = u32::try_from(opened.config().image_size).map_err(Failed::usage)?;
     let images = ImageStage::new(ImageConfig {
         size,
         ..ImageConfig::default()

@@ -4,6 +4,7 @@
 //! Files are mapped, not read: a tensor is a view until a backend converts it. Opening checks that every tensor which
 //! the config asks for is there, whole, of the right shape and of a float type.
 
+mod directory;
 mod error;
 mod file;
 mod nano;
@@ -15,6 +16,7 @@ mod source;
 mod tensor;
 mod torch;
 
+pub use directory::{write_config, write_directory, write_file};
 pub use error::CheckpointError;
 pub use open::Checkpoint;
 pub use parts::DecoderCheckpoint;

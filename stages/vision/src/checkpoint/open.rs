@@ -187,8 +187,23 @@ pub(super) fn hash_tensors(
     Ok(())
 }
 
-/// The config in this file.
-pub(super) fn read_config(path: &Path) -> Result<ModelConfig, CheckpointError> {
+impl ModelConfig {
+    /// Reads a `config.json`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or its numbers are no model.
+    pub fn read(path: &Path) -> Result<Self, CheckpointError> {
+        let config = read_config(path)?;
+        config.validate().map_err(|source| CheckpointError::Config {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(config)
+    }
+}
+
+/// The config in this file, as it stands.
+fn read_config(path: &Path) -> Result<ModelConfig, CheckpointError> {
     let json = std::fs::read(path).map_err(|source| CheckpointError::Read {
         path: path.to_owned(),
         source,

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::CheckpointError;
-use super::open::read_config;
 use crate::ModelConfig;
 
 const BUILTIN: &str = "builtin:";
@@ -42,14 +41,9 @@ impl ModelSource {
                 model: self.to_string(),
             });
         };
-        let config = read_config(file)?;
-        config.validate().map_err(|source| CheckpointError::Config {
-            path: file.to_owned(),
-            source,
-        })?;
         Ok(Self::Directory {
             path,
-            config: Some(config),
+            config: Some(ModelConfig::read(file)?),
         })
     }
 }
