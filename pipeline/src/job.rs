@@ -9,7 +9,7 @@ use img2tokens_source::{Input, SourceError, expand};
 use img2tokens_vision::Checkpoint;
 use serde_json::json;
 
-use crate::config::{Compression, Config};
+use crate::config::{Compression, Config, KeptImages};
 use crate::embedded::{self, EmbeddedSamples};
 use crate::plan::{self, Identity, Plan, PlanError};
 use crate::run::{self, Flow, Meters, PlannedUnit, Run, RunError};
@@ -104,7 +104,14 @@ impl Job {
     }
 }
 
-async fn inputs(config: &Config, samples: Option<&EmbeddedSamples>) -> anyhow::Result<Vec<Arc<Input>>> {
+/// The files that `input.paths` means.
+///
+/// # Errors
+/// If a path is no location, or nothing is there.
+pub(crate) async fn inputs(
+    config: &Config,
+    samples: Option<&EmbeddedSamples>,
+) -> anyhow::Result<Vec<Arc<Input>>> {
     let mut inputs = Vec::new();
     for pattern in &config.input.paths {
         let location = match samples {
@@ -171,6 +178,7 @@ fn shard_config(
         plan: hash,
         provenance,
         vocabulary,
+        images: config.output.images != KeptImages::None,
     })
 }
 

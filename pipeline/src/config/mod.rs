@@ -9,6 +9,6 @@ mod validate;
 pub use error::ConfigError;
 pub use read::{Override, read};
 pub use sections::{
-    BackendChoice, Compression, Config, DeviceChoice, Features, Fetch, Image, Input, Output, SelectionChoice,
-    Sequence, Text, Vision,
+    BackendChoice, Compression, Config, DeviceChoice, Features, Fetch, Image, Input, KeptImages, Output,
+    SelectionChoice, Sequence, Text, Vision,
 };

@@ -241,6 +241,8 @@ section! {
         row_group_rows: usize = 8_192,
         /// none, or merged_f16.
         features: Features = Features::None,
+        /// Pictures kept beside the shards, in a WebDataset .tar.zst a unit: none, original or resized.
+        images: KeptImages = KeptImages::None,
     }
 }
 
@@ -262,6 +264,18 @@ pub enum Compression {
 pub enum Features {
     /// Ids only.
     None,
+}
+
+/// `output.images`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeptImages {
+    /// No pictures.
+    None,
+    /// The files as they came.
+    Original,
+    /// The pixels that the model saw, as PNG: a run over them gives the same ids.
+    Resized,
 }
 
 impl Config {

@@ -96,6 +96,7 @@ fn settings(config: &Config) -> Value {
             "compression": output.compression,
             "row_group_rows": output.row_group_rows,
             "features": output.features,
+            "images": output.images,
         },
     })
 }
