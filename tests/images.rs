@@ -108,3 +108,64 @@ fn kept_pictures_are_part_of_the_plan() {
     let told = program::complaint(&["run", config.to_str().unwrap()], 2);
     assert!(told.contains("output.images"), "{told}");
 }
+
+#[test]
+fn bench_fetch_tells_speed_and_failures_and_writes_what_the_sink_writes() {
+    let case = Case::new();
+    let (pairs, archives) = (case.pairs(), case.folder.path().join("archives"));
+    let (pairs, archives) = (pairs.to_str().unwrap(), archives.to_str().unwrap());
+    let arguments = [
+        "bench",
+        "fetch",
+        "--allow-private-addresses",
+        "--passes",
+        "2",
+        "--input",
+        pairs,
+    ];
+    let fetched = json(&arguments);
+    assert_eq!(
+        (&fetched["images"], &fetched["failed"]),
+        (&8.into(), &2.into()),
+        "{fetched}"
+    );
+    assert_eq!(fetched["failures"]["http_status"], 2);
+    assert!(fetched["images_per_s"].as_f64().unwrap() > 0.0 && fetched["bytes"].as_u64().unwrap() > 0);
+
+    let once = [
+        &arguments[..3],
+        &["--input", pairs, "--write", archives, "--size", "56"],
+    ]
+    .concat();
+    let written = json(&once);
+    assert_eq!(
+        (&written["images"], &written["failed"]),
+        (&4.into(), &1.into()),
+        "{written}"
+    );
+    let again = case.run(Path::new(archives), "again", "none");
+    assert_eq!(data_rows(&again).len(), 4);
+}
+
+#[test]
+fn bench_fetch_brings_its_own_server() {
+    let report = json(&["bench", "fetch", "--passes", "1", "--concurrency", "8"]);
+    // 230 are healthy, 4 truncated, 4 pages, 4 empty, 4 zeroed, one fails once, one has moved; 8 are missing.
+    assert_eq!(
+        (&report["images"], &report["failed"]),
+        (&248.into(), &8.into()),
+        "{report}"
+    );
+    assert!(report["peak_in_flight"].as_u64().unwrap() <= 8);
+    for key in [
+        "images_per_s",
+        "batch_size",
+        "dtype",
+        "device",
+        "backend",
+        "bytes_per_s",
+        "cpu_s",
+    ] {
+        assert!(!report[key].is_null(), "{key}");
+    }
+}

@@ -1,5 +1,9 @@
 //! `img2tokens bench`: measures a stage alone, prints one JSON object.
 
+mod fetch;
+mod flow;
+mod usage;
+
 use std::time::Instant;
 
 use img2tokens_image::{ImageConfig, ImageStage};
@@ -12,6 +16,8 @@ use crate::cli::{BenchImageArgs, BenchVisionArgs};
 use crate::exit::{Exit, Failed};
 use crate::model;
 use crate::samples::{Draws, SampleSet};
+
+pub(super) use fetch::fetch;
 
 /// Random pixels, other ones for every batch, through the model.
 pub(super) fn vision(args: &BenchVisionArgs) -> Result<Exit, Failed> {

@@ -34,5 +34,6 @@ pub async fn execute(cli: Cli) -> Result<Exit, crate::exit::Failed> {
         Command::Model(command) => model::model(&command),
         Command::Bench(BenchCommand::Vision(args)) => bench::vision(&args),
         Command::Bench(BenchCommand::Image(args)) => bench::image(&args),
+        Command::Bench(BenchCommand::Fetch(args)) => bench::fetch(&args).await,
     }
 }
