@@ -18,6 +18,7 @@ use program::{files, program, shared, succeed, write_config, write_pairs};
 
 const PAIRS: usize = 48;
 const UNITS: usize = 12;
+const KEEP_IMAGES: [&str; 2] = ["--set", "output.images=resized"];
 
 /// Pairs over a few pictures, some of them missing, in units of four.
 struct Case {
@@ -55,11 +56,18 @@ impl Case {
         self.folder.path().join(name)
     }
 
+    /// Runs undisturbed.
+    fn run(&self, output: &str) {
+        let config = self.path(&format!("{output}.toml"));
+        succeed(&[&["run", config.to_str().unwrap()], &KEEP_IMAGES[..]].concat());
+    }
+
     fn start(&self, output: &str) -> Child {
         let config = self.path(&format!("{output}.toml"));
         program()
             .arg("run")
             .arg(config)
+            .args(KEEP_IMAGES)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -78,11 +86,11 @@ fn committed(output: &Path) -> usize {
     std::fs::read_dir(output.join("stats")).map_or(0, Iterator::count)
 }
 
-/// The tables of an output, and its other files' names without those that tell of time.
+/// The tables and archives of an output, and its other files' names without those that tell of time.
 fn tables(output: &Path) -> BTreeMap<String, Vec<u8>> {
     let all = files(output).into_iter();
     all.map(|(name, bytes)| {
-        if name.ends_with(".parquet") {
+        if name.ends_with(".parquet") || name.ends_with(".tar.zst") {
             (name, bytes)
         } else {
             (name, Vec::new())
@@ -106,7 +114,7 @@ fn expect_equal(disturbed: &Path, whole: &Path) {
 #[test]
 fn a_run_killed_again_and_again_ends_with_the_bytes_of_an_undisturbed_one() {
     let case = Case::new();
-    succeed(&["run", case.path("whole.toml").to_str().unwrap()]);
+    case.run("whole");
     let mut kills = 0;
     for units in (1..UNITS).step_by(2) {
         let mut run = case.start("disturbed");
@@ -116,7 +124,7 @@ fn a_run_killed_again_and_again_ends_with_the_bytes_of_an_undisturbed_one() {
         run.wait().unwrap();
     }
     assert!(kills > 0, "no run lived long enough to be killed");
-    succeed(&["run", case.path("disturbed.toml").to_str().unwrap()]);
+    case.run("disturbed");
     assert_eq!(committed(&case.path("disturbed")), UNITS);
     assert_eq!(
         tables(&case.path("disturbed")),
@@ -131,7 +139,7 @@ fn a_run_killed_again_and_again_ends_with_the_bytes_of_an_undisturbed_one() {
 #[test]
 fn two_runs_at_once_on_one_output_end_with_the_bytes_of_one() {
     let case = Case::new();
-    succeed(&["run", case.path("whole.toml").to_str().unwrap()]);
+    case.run("whole");
     let mut runs = [case.start("disturbed"), case.start("disturbed")];
     for run in &mut runs {
         assert!(run.wait().unwrap().success());
@@ -164,6 +172,6 @@ fn a_stopped_run_says_so_exits_with_75_and_leaves_only_whole_units() {
     }
     let report = succeed(&["verify", case.path("disturbed").to_str().unwrap()]);
     assert!(report.contains("0 found wrong"), "{report}");
-    succeed(&["run", case.path("disturbed.toml").to_str().unwrap()]);
+    case.run("disturbed");
     assert_eq!(committed(&case.path("disturbed")), UNITS);
 }

@@ -1,5 +1,6 @@
 //! The command line, as clap reads it (spec/program.md, "Commands").
 
+mod bench_fetch;
 mod model;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use img2tokens_vision::{Dtype, Merger};
 use crate::config::{BackendChoice, DeviceChoice, Override, ProviderChoice, SelectionChoice, Vision};
 use crate::export::Format;
 
+pub use bench_fetch::BenchFetchArgs;
 pub use model::{ModelCommand, ModelConvertArgs, ModelFetchArgs, ModelInfoArgs, ModelVerifyArgs, SharedArgs};
 
 /// Web-scale image-text pairs to token sequences that a multimodal language model trains on.
@@ -248,6 +250,8 @@ pub enum BenchCommand {
     Vision(BenchVisionArgs),
     /// Decode and resize pictures
     Image(BenchImageArgs),
+    /// Download pictures, and as an option do all that img2dataset does
+    Fetch(BenchFetchArgs),
 }
 
 /// `bench vision`

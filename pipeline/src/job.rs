@@ -10,7 +10,7 @@ use img2tokens_source::{Input, SourceError, expand};
 use img2tokens_vision::ModelConfig;
 use serde_json::json;
 
-use crate::config::{Compression, Config};
+use crate::config::{Compression, Config, KeptImages};
 use crate::embedded::{self, EmbeddedSamples};
 use crate::model::{self, Model};
 use crate::plan::{self, Identity, Plan, PlanError};
@@ -108,7 +108,14 @@ impl Job {
     }
 }
 
-async fn inputs(config: &Config, samples: Option<&EmbeddedSamples>) -> anyhow::Result<Vec<Arc<Input>>> {
+/// The files that `input.paths` means.
+///
+/// # Errors
+/// If a path is no location, or nothing is there.
+pub(crate) async fn inputs(
+    config: &Config,
+    samples: Option<&EmbeddedSamples>,
+) -> anyhow::Result<Vec<Arc<Input>>> {
     let mut inputs = Vec::new();
     for pattern in &config.input.paths {
         let location = match samples {
@@ -168,9 +175,7 @@ fn shard_config(
         },
         row_group_rows: config.output.row_group_rows,
         optional: OptionalColumns {
-            image_features: model::extras(&config.output)
-                .features
-                .map(|_| model.width as i32),
+            image_features: model::extras(&config.output).features.map(|_| model.width as i32),
             reconstruction_cosine: config.output.reconstruction,
         },
         kept: plan
@@ -181,6 +186,7 @@ fn shard_config(
         plan: hash,
         provenance,
         vocabulary,
+        images: config.output.images != KeptImages::None,
     })
 }
 

@@ -12,7 +12,7 @@ use img2tokens_source::{Source, SourceConfig};
 use img2tokens_text::{TextConfig, TextStage};
 use img2tokens_vision::ModelConfig;
 
-use crate::config::{Config, Fetch, Image, Input, Text};
+use crate::config::{Config, Fetch, Image, Input, KeptImages, Text};
 
 /// Everything that works on pairs, but for the model, which one thread owns.
 pub struct Stages {
@@ -28,6 +28,8 @@ pub struct Stages {
     pub sequence: SequenceStage,
     /// Whether a picture must match the digest its dataset states.
     pub verify_hash: bool,
+    /// Which pictures are kept.
+    pub keep_images: KeptImages,
 }
 
 /// A stage that cannot be set up.
@@ -79,6 +81,7 @@ impl Stages {
             sequence: SequenceStage::new(sequence, vocabulary),
             text,
             verify_hash: config.fetch.verify_hash,
+            keep_images: config.output.images,
         })
     }
 }
@@ -94,7 +97,9 @@ pub fn vocabulary(text: &TextStage, model: &ModelConfig) -> Vocabulary {
     }
 }
 
-fn source_config(input: &Input) -> SourceConfig {
+/// The source's settings.
+#[must_use]
+pub fn source_config(input: &Input) -> SourceConfig {
     SourceConfig {
         format: input.format,
         url_column: input.url_column.clone(),
@@ -119,7 +124,9 @@ fn open_text(text: &Text) -> Result<TextStage, StageError> {
     })
 }
 
-fn fetch_config(fetch: &Fetch) -> FetchConfig {
+/// The downloader's settings.
+#[must_use]
+pub fn fetch_config(fetch: &Fetch) -> FetchConfig {
     FetchConfig {
         per_host: fetch.per_host,
         timeout: Duration::from_secs_f64(fetch.timeout_s),

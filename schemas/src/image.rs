@@ -57,6 +57,17 @@ impl ImageFormat {
     }
 }
 
+impl ImageFormat {
+    /// The usual extension of its files, without a dot.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            other => other.name(),
+        }
+    }
+}
+
 impl std::fmt::Display for ImageFormat {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(self.name())

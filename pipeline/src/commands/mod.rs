@@ -32,6 +32,6 @@ pub async fn execute(cli: Cli) -> Result<Exit, crate::exit::Failed> {
         Command::Inspect(args) => inspect::inspect(&args).await,
         Command::Export(args) => export::export(&args).await,
         Command::Model(command) => model::model(&command).await,
-        Command::Bench(command) => bench::bench(&command),
+        Command::Bench(command) => bench::bench(&command).await,
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use img2tokens_image::{Decoded, ImageConfig, ImageStage};
+use img2tokens_image::{Decoded, ImageConfig, ImageStage, encode_png};
 use img2tokens_schemas::{Failure, Pixels};
 use serde_json::{Value, json};
 
@@ -57,12 +57,6 @@ fn write_png(folder: &Path, input: &Path, pixels: &Pixels) -> anyhow::Result<()>
     let mut name = input.file_name().context("an image file has a name")?.to_owned();
     name.push(".png");
     let file: PathBuf = folder.join(name);
-    image::save_buffer(
-        &file,
-        pixels.rgb(),
-        pixels.size(),
-        pixels.size(),
-        image::ExtendedColorType::Rgb8,
-    )
-    .with_context(|| format!("{} cannot be written", file.display()))
+    std::fs::write(&file, encode_png(pixels)?)
+        .with_context(|| format!("{} cannot be written", file.display()))
 }

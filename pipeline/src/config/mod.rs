@@ -9,6 +9,6 @@ mod validate;
 pub use error::ConfigError;
 pub use read::{Override, read};
 pub use sections::{
-    BackendChoice, Compression, Config, DeviceChoice, Features, Fetch, Image, Input, Output, ProviderChoice,
-    SelectionChoice, Sequence, Text, Vision,
+    BackendChoice, Compression, Config, DeviceChoice, Features, Fetch, Image, Input, KeptImages, Output,
+    ProviderChoice, SelectionChoice, Sequence, Text, Vision,
 };

@@ -266,6 +266,8 @@ section! {
         features: Features = Features::None,
         /// Write how near the codes lead back to the encoder's features, by the model's decoder: a cosine a pair.
         reconstruction: bool = false,
+        /// Pictures kept beside the shards, in a WebDataset .tar.zst a unit: none, original or resized.
+        images: KeptImages = KeptImages::None,
     }
 }
 
@@ -291,6 +293,18 @@ pub enum Features {
     MergedF16,
     /// Those of the merger that was retrained with the language model.
     LanguageModelF16,
+}
+
+/// `output.images`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeptImages {
+    /// No pictures.
+    None,
+    /// The files as they came.
+    Original,
+    /// The pixels that the model saw, as PNG: a run over them gives the same ids.
+    Resized,
 }
 
 impl Config {

@@ -109,6 +109,7 @@ fn settings(config: &Config) -> Value {
             "row_group_rows": output.row_group_rows,
             "features": output.features,
             "reconstruction": output.reconstruction,
+            "images": output.images,
         },
     })
 }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use img2tokens_engine::{Crossing, Meter};
-use img2tokens_fetch::Fetched;
 use img2tokens_schemas::{
     Digest, Failure, FailureReason, PairTokens, PictureSource, Pixels, SequenceRow, StatedDigest,
 };
@@ -15,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::Receiver;
 
 use super::error::TokenizeError;
+use super::picture::{ImageBytes, KeptPicture};
 use super::ticket::Ticket;
 use super::timings::Part;
 use crate::stages::Stages;
@@ -34,21 +33,6 @@ pub(super) struct EncodedPair {
     image: ImageBytes,
     caption: String,
     stated_digest: Option<StatedDigest>,
-}
-
-/// The bytes, and while they live the memory they are credited with.
-enum ImageBytes {
-    Fetched(Fetched),
-    Embedded(Bytes),
-}
-
-impl ImageBytes {
-    fn as_slice(&self) -> &[u8] {
-        match self {
-            Self::Fetched(fetched) => &fetched.bytes,
-            Self::Embedded(bytes) => bytes,
-        }
-    }
 }
 
 /// A pair whose image is ready for the model.
@@ -111,7 +95,7 @@ pub(super) async fn fetch(stages: &Stages, pair: WantedPair) -> Crossing<Encoded
     }
 }
 
-/// Hashes, decodes and resizes on a thread of the blocking pool.
+/// Hashes, decodes and resizes on a thread of the blocking pool. A picture that is kept leaves memory from here.
 pub(super) async fn prepare(stages: Arc<Stages>, pair: EncodedPair) -> Crossing<PreparedPair> {
     let EncodedPair {
         ticket,
@@ -120,8 +104,7 @@ pub(super) async fn prepare(stages: Arc<Stages>, pair: EncodedPair) -> Crossing<
         stated_digest,
     } = pair;
     let started = Instant::now();
-    let work =
-        tokio::task::spawn_blocking(move || prepare_bytes(&stages, image.as_slice(), stated_digest, caption));
+    let work = tokio::task::spawn_blocking(move || prepare_bytes(&stages, image, stated_digest, caption));
     let prepared = work.await.unwrap_or_else(|lost| {
         Err(Failure::new(
             FailureReason::CorruptImage,
@@ -130,11 +113,16 @@ pub(super) async fn prepare(stages: Arc<Stages>, pair: EncodedPair) -> Crossing<
     });
     ticket.spent(Part::Image, started);
     match prepared {
-        Ok((pixels, facts)) => Crossing::Onward(PreparedPair {
-            ticket,
-            pixels,
-            facts,
-        }),
+        Ok((pixels, facts, kept)) => {
+            if let Some(kept) = kept {
+                ticket.keep(kept).await;
+            }
+            Crossing::Onward(PreparedPair {
+                ticket,
+                pixels,
+                facts,
+            })
+        }
         Err(failure) => {
             ticket.end(Err(failure)).await;
             Crossing::Ended
@@ -144,24 +132,25 @@ pub(super) async fn prepare(stages: Arc<Stages>, pair: EncodedPair) -> Crossing<
 
 fn prepare_bytes(
     stages: &Stages,
-    bytes: &[u8],
+    image: ImageBytes,
     stated: Option<StatedDigest>,
     caption: String,
-) -> Result<(Pixels, PictureFacts), Failure> {
+) -> Result<(Pixels, PictureFacts, Option<KeptPicture>), Failure> {
+    let bytes = image.as_slice();
     let sha256 = Digest(Sha256::digest(bytes).into());
     if let Some(stated) = stated.filter(|_| stages.verify_hash) {
         check_digest(stated, sha256, bytes)?;
     }
     let prepared = stages.image.prepare(bytes).map_err(Failure::from)?;
-    Ok((
-        prepared.pixels,
-        PictureFacts {
-            caption,
-            width: prepared.width,
-            height: prepared.height,
-            sha256,
-        },
-    ))
+    let kept = KeptPicture::of(stages.keep_images, image, &prepared, &caption)
+        .map_err(|error| Failure::new(FailureReason::CorruptImage, error.to_string()))?;
+    let facts = PictureFacts {
+        caption,
+        width: prepared.width,
+        height: prepared.height,
+        sha256,
+    };
+    Ok((prepared.pixels, facts, kept))
 }
 
 fn check_digest(stated: StatedDigest, sha256: Digest, bytes: &[u8]) -> Result<(), Failure> {

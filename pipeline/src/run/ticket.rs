@@ -7,6 +7,7 @@ use img2tokens_schemas::{Failure, KeptColumns, Outcome, RowIndex, SequenceRow};
 use img2tokens_shard::UnitCounts;
 use tokio::sync::mpsc;
 
+use super::picture::KeptPicture;
 use super::timings::{Part, Timings};
 
 /// What a unit's writer is told.
@@ -18,6 +19,13 @@ pub(super) enum UnitMessage {
         place: u64,
         /// Its end.
         outcome: Box<Outcome>,
+    },
+    /// A pair's picture, which is kept if the pair ends well. It comes before the pair's end.
+    Kept {
+        /// The pair's row.
+        index: RowIndex,
+        /// The picture.
+        picture: Box<KeptPicture>,
     },
     /// All rows of the unit are read.
     AllRead(UnitCounts),
@@ -67,6 +75,15 @@ impl Ticket {
             result,
         });
         let _ = unit.messages.send(UnitMessage::Ended { place, outcome }).await;
+    }
+
+    /// Hands over the picture that is kept of this pair, as [`Ticket::end`] does its end.
+    pub(super) async fn keep(&self, picture: KeptPicture) {
+        let message = UnitMessage::Kept {
+            index: self.index,
+            picture: Box::new(picture),
+        };
+        let _ = self.unit.messages.send(message).await;
     }
 
     /// Adds the time since `start` to the unit's timings.

@@ -46,6 +46,7 @@ impl UnitWriter {
         while let Some(message) = self.messages.blocking_recv() {
             match message {
                 UnitMessage::AllRead(counts) => all_read = Some(counts),
+                UnitMessage::Kept { index, picture } => shard.keep(index, &picture.as_image())?,
                 UnitMessage::Ended { place, outcome } => {
                     for outcome in in_order.push(place, *outcome)? {
                         self.push(&mut shard, outcome)?;

@@ -4,12 +4,13 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use crate::{deny_list::DenyList, error::FetchCause, public_address::is_public};
+use crate::{deny_list::DenyList, error::FetchCause, public_address::AddressRule};
 
 /// The rules that need nothing but the URL.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    pub(crate) allow_private_addresses: bool,
+    /// The addresses that may be asked.
+    pub(crate) permits: AddressRule,
     /// Empty: any.
     pub(crate) ports: Vec<u16>,
     pub(crate) deny_list: DenyList,
@@ -39,7 +40,7 @@ impl Admission {
                 });
             }
         };
-        if self.allow_private_addresses || is_public(address) {
+        if (self.permits)(address) {
             Ok(())
         } else {
             Err(FetchCause::BlockedAddress {
@@ -55,10 +56,11 @@ mod tests {
     use img2tokens_schemas::FailureReason;
 
     use super::*;
+    use crate::public_address::is_public;
 
     fn reason(url: &str) -> Option<FailureReason> {
         let admission = Admission {
-            allow_private_addresses: false,
+            permits: is_public,
             ports: vec![80, 443],
             deny_list: DenyList::default(),
         };

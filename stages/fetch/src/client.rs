@@ -8,7 +8,12 @@ use reqwest::{
     redirect,
 };
 
-use crate::{config::FetchConfig, resolver::PublicResolver, setup::FetchSetupError};
+use crate::{
+    config::FetchConfig,
+    public_address::{AddressRule, is_any},
+    resolver::PublicResolver,
+    setup::FetchSetupError,
+};
 
 /// What a peer may make us hold for one HTTP/2 stream, and for one connection, before its body is asked for; enough
 /// for 20 Mbit/s at 100 ms.
@@ -18,16 +23,16 @@ const HTTP2_CONNECTION_WINDOW: u32 = 1 << 20;
 const HTTP2_MAX_HEADERS: u32 = 64 << 10;
 
 /// Makes the client. It follows no redirect, repeats nothing, reads no environment and decompresses nothing.
-pub(crate) fn client(config: &FetchConfig) -> Result<Client, FetchSetupError> {
+pub(crate) fn client(config: &FetchConfig, permits: AddressRule) -> Result<Client, FetchSetupError> {
     // With a proxy, its own name is the only one that is looked up here.
-    let any_address = config.allow_private_addresses || config.proxy.is_some();
+    let permits = if config.proxy.is_some() { is_any } else { permits };
     let mut builder = ClientBuilder::new()
         .default_headers(headers(config)?)
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
         .no_proxy()
-        .dns_resolver(PublicResolver::new(config, any_address)?)
+        .dns_resolver(PublicResolver::new(config, permits)?)
         .connect_timeout(config.connect_timeout)
         .pool_idle_timeout(config.idle_timeout)
         .pool_max_idle_per_host(config.per_host)

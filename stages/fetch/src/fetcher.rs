@@ -15,6 +15,7 @@ use crate::{
     deny_list::DenyList,
     error::{FetchCause, FetchError},
     hosts::Hosts,
+    public_address::{AddressRule, is_any, is_public},
     retry::RetryPolicy,
     robots_cache::RobotsCache,
     setup::FetchSetupError,
@@ -56,6 +57,15 @@ impl Fetcher {
     /// # Errors
     /// If the config contradicts itself, or a file it names cannot be read or understood.
     pub fn new(config: FetchConfig) -> Result<Self, FetchSetupError> {
+        let permits = if config.allow_private_addresses {
+            is_any
+        } else {
+            is_public
+        };
+        Self::guarded(config, permits)
+    }
+
+    fn guarded(config: FetchConfig, permits: AddressRule) -> Result<Self, FetchSetupError> {
         let sizes = config.sizes()?;
         let deny_list = config
             .deny_list
@@ -69,9 +79,9 @@ impl Fetcher {
             pause: config.breaker_pause,
         };
         Ok(Self {
-            client: client(&config)?,
+            client: client(&config, permits)?,
             admission: Admission {
-                allow_private_addresses: config.allow_private_addresses,
+                permits,
                 ports: config.ports,
                 deny_list,
             },
@@ -136,5 +146,54 @@ impl Fetcher {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use img2tokens_schemas::FailureReason;
+    use img2tokens_test_support::{NameServer, Reply, StaticSite};
+
+    use super::*;
+
+    /// No test may have a server at a public address: here loopback's first address stands for all of them.
+    fn is_outside(address: IpAddr) -> bool {
+        address == IpAddr::V4(Ipv4Addr::LOCALHOST)
+    }
+
+    #[tokio::test]
+    async fn a_redirect_to_a_name_that_is_at_a_private_address_is_blocked() {
+        let (names, site) = (NameServer::start(), StaticSite::start());
+        let port = site.address().port();
+        names.put("outside.test", &[Ipv4Addr::LOCALHOST]);
+        names.put("inside.test", &[Ipv4Addr::new(127, 0, 0, 2)]);
+        site.put(
+            "/in",
+            Reply::redirect(format!("http://inside.test:{port}/secret")),
+        );
+        site.put("/on", Reply::redirect(format!("http://outside.test:{port}/open")));
+        site.put("/open", Reply::ok("open"));
+        let config = FetchConfig {
+            dns_servers: vec![names.address()],
+            ports: Vec::new(),
+            retries: 0,
+            ..FetchConfig::default()
+        };
+        let fetcher = Fetcher::guarded(config, is_outside).unwrap();
+
+        let passed = fetcher
+            .fetch(&format!("http://outside.test:{port}/on"))
+            .await
+            .unwrap();
+        assert_eq!(passed.bytes, "open");
+        let error = fetcher
+            .fetch(&format!("http://outside.test:{port}/in"))
+            .await
+            .unwrap_err();
+        assert_eq!(error.cause.reason(), FailureReason::BlockedAddress, "{error:?}");
+        assert_eq!((error.http_status, names.asked("inside.test")), (Some(302), 1));
+        assert_eq!((site.requests("/in"), site.requests("/secret")), (1, 0));
     }
 }

@@ -2,6 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// Which addresses may be connected to.
+pub(crate) type AddressRule = fn(IpAddr) -> bool;
+
+/// The rule that forbids nothing.
+pub(crate) const fn is_any(_: IpAddr) -> bool {
+    true
+}
+
 /// Whether an address is globally reachable unicast by IANA's special-purpose registries (RFC 6890 and its updates).
 ///
 /// An IPv6 address that carries an IPv4 one (mapped, 6to4, NAT64) is as public as that. Of the blocks that IANA

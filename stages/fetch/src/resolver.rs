@@ -12,7 +12,7 @@ use hickory_resolver::{
 };
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::{config::FetchConfig, public_address::is_public, setup::FetchSetupError};
+use crate::{config::FetchConfig, public_address::AddressRule, setup::FetchSetupError};
 
 /// The client's resolver: caching, and blind to every address that is not public.
 ///
@@ -22,7 +22,7 @@ use crate::{config::FetchConfig, public_address::is_public, setup::FetchSetupErr
 pub(crate) struct PublicResolver {
     /// None if the system names no DNS server and the config names none.
     resolver: Option<TokioResolver>,
-    any_address: bool,
+    permits: AddressRule,
 }
 
 /// Why a name gave no address; found again among the causes of the client's error.
@@ -39,12 +39,12 @@ pub(crate) enum ResolveError {
 }
 
 impl PublicResolver {
-    /// `any_address` lets addresses through that are not public.
-    pub(crate) fn new(config: &FetchConfig, any_address: bool) -> Result<Self, FetchSetupError> {
+    /// Only addresses that `permits` permits come through.
+    pub(crate) fn new(config: &FetchConfig, permits: AddressRule) -> Result<Self, FetchSetupError> {
         let Some((servers, mut options)) = servers(&config.dns_servers) else {
             return Ok(Self {
                 resolver: None,
-                any_address,
+                permits,
             });
         };
         // One question a name, where there is an IPv4 address at all.
@@ -63,7 +63,7 @@ impl PublicResolver {
             .map_err(|source| FetchSetupError::Resolver { source })?;
         Ok(Self {
             resolver: Some(resolver),
-            any_address,
+            permits,
         })
     }
 
@@ -86,9 +86,8 @@ impl PublicResolver {
     }
 
     fn permitted(&self, host: &str, found: &LookupIp) -> Result<Vec<IpAddr>, ResolveError> {
-        let (permitted, blocked): (Vec<_>, Vec<_>) = found
-            .iter()
-            .partition(|address| self.any_address || is_public(*address));
+        let (permitted, blocked): (Vec<_>, Vec<_>) =
+            found.iter().partition(|address| (self.permits)(*address));
         match (permitted.is_empty(), blocked.first()) {
             (false, _) => Ok(permitted),
             (true, Some(address)) => Err(ResolveError::Blocked {

@@ -16,6 +16,7 @@
 mod config;
 mod decode;
 mod decoded;
+mod encode;
 mod error;
 mod limits;
 mod resize;
@@ -24,6 +25,7 @@ mod stage;
 
 pub use config::{ImageConfig, Resize};
 pub use decoded::{Decoded, Prepared};
+pub use encode::{EncodeError, encode_png};
 pub use error::ImageError;
 pub use limits::MAX_DECODE_BYTES;
 pub use resize::ResizeError;

@@ -3,14 +3,14 @@
 //! Attempts may differ (a server that answered one did not answer the other), so a data file of one must never stand
 //! beside the failures of another. No step here can undo or mix what an earlier one decided:
 //!
-//! 1. The finished tables lie in the staging folder under names of their own.
-//! 2. **Election.** A small file naming the attempt's tables and holding its stats is created at a name that all
+//! 1. The finished files (two tables, and pictures if they are kept) lie in the staging folder under names of their own.
+//! 2. **Election.** A small file naming the attempt's files and holding its stats is created at a name that all
 //!    attempts at this unit share, if there is none: the first one wins, and everyone reads who did.
-//! 3. Everyone, winner or not, places the winner's two tables under their final names (again and again is harmless:
+//! 3. Everyone, winner or not, places the winner's files under their final names (again and again is harmless:
 //!    it is the same bytes), then creates the stats file, the commit marker, from the winner's stats.
-//! 4. The election's file and the staged tables are removed.
+//! 4. The election's file and the staged files are removed.
 //!
-//! A winner that dies between 2 and 4 is finished by the next attempt at the unit. One whose tables a sweep took
+//! A winner that dies between 2 and 4 is finished by the next attempt at the unit. One whose files a sweep took
 //! meanwhile is void: neither staged nor in place as its stats say. Then a new round is held under the next name;
 //! no name of a round is reused as long as the unit is not committed. After the election, before placing anything, an
 //! attempt looks for the marker once more: an election's file it created after step 4 of another was not a vote.
@@ -18,46 +18,39 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::destination::{StagedFile, StagedNames};
+use crate::destination::{StagedFile, StagedNames, UnitFiles};
 use crate::stats::read_stats;
 use crate::{Destination, ShardError, ShardStats, UnitId};
 
 /// Votes after which an attempt gives up. Each void round takes a sweep of live files, so more is no accident.
 const MAX_VOTES: u32 = 16;
 
-/// A unit's tables, written to their end, and what will be its marker.
+/// A unit's files, written to their end, and what will be its marker.
 pub(crate) struct Attempt {
-    pub(crate) data: StagedFile,
-    pub(crate) failures: StagedFile,
+    pub(crate) files: UnitFiles<StagedFile>,
     pub(crate) stats: ShardStats,
 }
 
 /// What the election's file holds.
 #[derive(Clone, Serialize, Deserialize)]
 struct Candidate {
-    /// The staged data file.
-    data: String,
-    /// The staged failures file.
-    failures: String,
+    /// The names of the staged files.
+    #[serde(flatten)]
+    files: UnitFiles<String>,
     /// The attempt's stats.
     stats: ShardStats,
 }
 
 /// Commits `attempt`, or finds that another has been; returns the stats of the one that counts.
 pub(crate) async fn commit(destination: &Destination, attempt: Attempt) -> Result<ShardStats, ShardError> {
-    let Attempt {
-        data,
-        failures,
-        stats,
-    } = attempt;
+    let Attempt { files, stats } = attempt;
     let (unit, plan) = (stats.unit, stats.plan.clone());
     if let Some(committed) = committed_under(destination, unit, &plan).await? {
         return Ok(committed);
     }
-    let mut staged = destination.bring(unit, data, failures).await?;
+    let mut staged = destination.bring(unit, files).await?;
     let mine = Candidate {
-        data: staged.data.clone(),
-        failures: staged.failures.clone(),
+        files: staged.files.clone(),
         stats,
     };
     let mut round = 0;
@@ -111,22 +104,29 @@ async fn vote(
         return Ok(None);
     };
     let elected: Candidate = serde_json::from_slice(&bytes).map_err(ShardError::json(&name))?;
-    if elected.data == mine.data {
+    if elected.files.data == mine.files.data {
         // The vote was counted and the answer lost.
         staged.keep();
     }
     Ok(Some(elected))
 }
 
-/// Step 3: tables, then marker. `false` if a table is nowhere.
+/// Step 3: files, then marker. `false` if a file is nowhere.
 async fn place(destination: &Destination, elected: &Candidate) -> Result<bool, ShardError> {
     let stats = &elected.stats;
     let unit = stats.unit;
+    let UnitFiles {
+        data,
+        failures,
+        images,
+    } = &elected.files;
     let tables = [
-        (&elected.data, unit.data_file(), &stats.data_file),
-        (&elected.failures, unit.failures_file(), &stats.failures_file),
+        (data, unit.data_file(), &stats.data_file),
+        (failures, unit.failures_file(), &stats.failures_file),
     ];
-    for (staged, name, checksum) in tables {
+    let images = images.iter().zip(&stats.images_file);
+    let images = images.map(|(staged, checksum)| (staged, unit.images_file(), checksum));
+    for (staged, name, checksum) in tables.into_iter().chain(images) {
         let placed = destination.place(staged, &name).await?;
         if !placed && destination.checksum(&name).await?.as_ref() != Some(checksum) {
             return Ok(false);
@@ -140,11 +140,15 @@ async fn place(destination: &Destination, elected: &Candidate) -> Result<bool, S
 /// Step 4. The unit is committed: what cannot be removed now is removed by a sweep.
 async fn tidy(destination: &Destination, unit: UnitId, round: u32, candidates: [Option<&Candidate>; 2]) {
     let elections: Vec<_> = (0..=round).map(|round| unit.election_file(round)).collect();
-    let tables = candidates
-        .into_iter()
-        .flatten()
-        .flat_map(|candidate| [&candidate.data, &candidate.failures]);
-    for name in elections.iter().chain(tables) {
+    let files = candidates.into_iter().flatten().flat_map(|candidate| {
+        let UnitFiles {
+            data,
+            failures,
+            images,
+        } = &candidate.files;
+        [data, failures].into_iter().chain(images)
+    });
+    for name in elections.iter().chain(files) {
         if let Err(error) = destination.remove(name).await {
             tracing::debug!(name, %error, "cannot remove a leftover now");
         }

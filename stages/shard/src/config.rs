@@ -10,7 +10,7 @@ use img2tokens_schemas::{OptionalColumns, Vocabulary};
 use crate::ShardError;
 
 /// What a kept column is called that has the name of one of the fixed columns: this and its name.
-const COLLISION_PREFIX: &str = "input_";
+pub(crate) const COLLISION_PREFIX: &str = "input_";
 
 /// How the pages of the files are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +92,8 @@ pub struct ShardConfig {
     pub provenance: serde_json::Value,
     /// The layout of the ids.
     pub vocabulary: Vocabulary,
+    /// Whether every pair with sequences brings its picture along ([`crate::ShardWriter::keep`]).
+    pub images: bool,
 }
 
 impl ShardConfig {
@@ -155,6 +157,7 @@ mod tests {
                 bos: 1,
                 eos: 2,
             },
+            images: false,
         }
     }
 

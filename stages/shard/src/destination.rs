@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use object_store::ObjectStore;
 
-pub(crate) use staging::{StagedFile, StagedNames};
+pub(crate) use staging::{StagedFile, StagedNames, UnitFiles};
 
 use crate::{FileChecksum, ShardError, UnitId};
 
@@ -157,30 +157,47 @@ impl Destination {
             .map(Some)
     }
 
-    /// A new file for a table of `unit`, invisible to readers. Blocks.
-    pub(crate) fn stage(&self, unit: UnitId, table: &'static str) -> Result<StagedFile, ShardError> {
+    /// A new file of `unit`, invisible to readers; `kind` stands in its name. Blocks.
+    pub(crate) fn stage(&self, unit: UnitId, kind: &'static str) -> Result<StagedFile, ShardError> {
         match self {
-            Self::Local(root) => StagedFile::beside(root, unit, table),
+            Self::Local(root) => StagedFile::beside(root, unit, kind),
             Self::Store { .. } => StagedFile::nameless(),
         }
     }
 
-    /// Brings two finished tables to where [`Destination::place`] can take them from.
+    /// A file for what does not fit into memory, gone when it is dropped or the process dies. Blocks.
+    pub(crate) fn scratch(&self) -> Result<File, ShardError> {
+        match self {
+            Self::Local(root) => staging::scratch_file(root),
+            Self::Store { .. } => StagedFile::nameless().map(StagedFile::into_file),
+        }
+    }
+
+    /// Brings a unit's finished files to where [`Destination::place`] can take them from.
     pub(crate) async fn bring(
         &self,
         unit: UnitId,
-        data: StagedFile,
-        failures: StagedFile,
+        files: UnitFiles<StagedFile>,
     ) -> Result<StagedNames, ShardError> {
         match self {
-            Self::Local(_) => StagedNames::of_local(data, failures),
+            Self::Local(_) => StagedNames::of_local(files),
             Self::Store { store, prefix } => {
-                let names = StagedNames::in_store(unit);
+                let staged = StagedNames::in_store(unit, files.images.is_some());
+                let names = &staged.files;
+                let upload =
+                    |name, file: StagedFile| store::upload(store.as_ref(), prefix, name, file.into_file());
+                let images = async {
+                    match names.images.as_deref().zip(files.images) {
+                        Some((name, file)) => upload(name, file).await,
+                        None => Ok(()),
+                    }
+                };
                 futures::try_join!(
-                    store::upload(store.as_ref(), prefix, &names.data, data.into_file()),
-                    store::upload(store.as_ref(), prefix, &names.failures, failures.into_file()),
+                    upload(&names.data, files.data),
+                    upload(&names.failures, files.failures),
+                    images,
                 )?;
-                Ok(names)
+                Ok(staged)
             }
         }
     }

@@ -69,6 +69,16 @@ pub enum ShardError {
         /// The row.
         index: RowIndex,
     },
+    /// A picture that is to be kept is not there, or one that is not is.
+    #[error("{unit}: row {} {problem}", index.0)]
+    Image {
+        /// The unit.
+        unit: UnitId,
+        /// The row.
+        index: RowIndex,
+        /// Which of the two.
+        problem: &'static str,
+    },
     /// A number does not fit its column.
     #[error("{value} does not fit column `{column}`")]
     Overflow {
@@ -99,7 +109,7 @@ pub enum ShardError {
     /// Rows could not be made into a table.
     #[error("cannot form a batch of {table}")]
     Batch {
-        /// `data` or `failures`.
+        /// `data`, `failures` or `images`.
         table: &'static str,
         /// The cause.
         source: ArrowError,

@@ -28,7 +28,7 @@ pub struct FileChecksum {
     pub blake3: String,
 }
 
-/// `stats/part-NNNNN.json`. That it stands says that the unit's other two files are whole and final.
+/// `stats/part-NNNNN.json`. That it stands says that the unit's other files are whole and final.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShardStats {
     /// The version of the program that wrote the unit.
@@ -58,6 +58,9 @@ pub struct ShardStats {
     pub data_file: FileChecksum,
     /// The failures file.
     pub failures_file: FileChecksum,
+    /// The archive of pictures, if they are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images_file: Option<FileChecksum>,
     /// Seconds each stage worked on this unit.
     pub timings: Timings,
 }

@@ -25,6 +25,12 @@ impl UnitId {
         format!("failures/{self}.parquet")
     }
 
+    /// `images/part-00000.tar.zst`, relative to the output root: there where pictures are kept.
+    #[must_use]
+    pub fn images_file(self) -> String {
+        format!("images/{self}.tar.zst")
+    }
+
     /// `stats/part-00000.json`, relative to the output root: the commit marker.
     #[must_use]
     pub fn stats_file(self) -> String {
@@ -67,6 +73,7 @@ mod tests {
     fn names_are_those_of_the_contract() {
         assert_eq!(UnitId(7).data_file(), "data/part-00007.parquet");
         assert_eq!(UnitId(7).failures_file(), "failures/part-00007.parquet");
+        assert_eq!(UnitId(7).images_file(), "images/part-00007.tar.zst");
         assert_eq!(UnitId(1_234_567).stats_file(), "stats/part-1234567.json");
     }
 

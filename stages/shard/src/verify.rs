@@ -1,6 +1,6 @@
 //! Proves that a unit's files are what was committed, and that what was committed is right.
 //!
-//! [`verify_unit`] looks at one unit: its stats, the checksums of its two tables, their schema and metadata, every row
+//! [`verify_unit`] looks at one unit: its stats, the checksums of its files, their schema and metadata, every row
 //! and every count. Keys that occur in more than one pair show only across units: each unit's keys go into a
 //! [`KeyLedger`], which is asked at the end. Both hold memory that does not grow with the output.
 //!

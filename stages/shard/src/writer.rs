@@ -6,10 +6,12 @@ use img2tokens_schemas::columns::failure_schema;
 use img2tokens_schemas::{FailureReason, Outcome, RowIndex, SequenceRow};
 
 use crate::commit::{Attempt, commit};
+use crate::destination::UnitFiles;
 use crate::encode::{DataColumns, FailureColumns, TableFile, data_properties, described, failure_properties};
+use crate::images::UnitImages;
 use crate::{
-    CosineSummary, Destination, Distribution, FileChecksum, ShardConfig, ShardError, ShardStats, Timings,
-    UnitCounts, UnitId,
+    CosineSummary, Destination, Distribution, FileChecksum, KeptImage, ShardConfig, ShardError, ShardStats,
+    Timings, UnitCounts, UnitId,
 };
 
 /// Rows gathered before they are handed to the encoder. Small, so that few of the input's batches are held.
@@ -21,8 +23,8 @@ const BATCH_BYTES: usize = 16 << 20;
 /// Writes one unit. Dropped without [`ShardWriter::commit`] it leaves nothing.
 ///
 /// Memory: the encoded pages of one row group and at most 1,024 rows before them (or 16 MiB of features), of each of
-/// the two tables.
-/// `begin` and `push` write files and compress pages: call them from a thread that may block.
+/// the two tables; of pictures that are kept, one at a time: those whose outcome is not known yet wait in a temporary
+/// file. `begin`, `keep` and `push` write files and compress: call them from a thread that may block.
 pub struct ShardWriter {
     destination: Destination,
     unit: UnitId,
@@ -32,6 +34,7 @@ pub struct ShardWriter {
     data_rows: DataColumns,
     failures: TableFile,
     failure_rows: FailureColumns,
+    images: Option<UnitImages>,
     tally: Tally,
     last: Option<RowIndex>,
     broken: bool,
@@ -75,16 +78,38 @@ impl ShardWriter {
                 failure_properties,
             )?,
             failure_rows: FailureColumns::new(failure_schema),
+            images: config
+                .images
+                .then(|| UnitImages::begin(destination, unit))
+                .transpose()?,
             tally: Tally::default(),
             last: None,
             broken: false,
         })
     }
 
+    /// Takes a pair's picture, at any time before the pair's outcome; it is thrown away if that is a failure. Where
+    /// [`ShardConfig::images`] says that pictures are kept, every pair with sequences must bring one.
+    ///
+    /// # Errors
+    /// If none are kept or it cannot be written. The unit can no longer be committed then.
+    pub fn keep(&mut self, index: RowIndex, image: &KeptImage<'_>) -> Result<(), ShardError> {
+        let kept = match &mut self.images {
+            Some(images) => images.keep(index, image),
+            None => Err(ShardError::Image {
+                unit: self.unit,
+                index,
+                problem: "brought a picture, and none are kept",
+            }),
+        };
+        self.broken |= kept.is_err();
+        kept
+    }
+
     /// Takes the next pair's outcome. Pairs come in row order; rows that a filter left out do not come.
     ///
     /// # Errors
-    /// If the row is out of order, has no sequence, does not fit its columns, or a file cannot be written. The unit
+    /// If the row is out of order, has no sequence or no picture to keep, does not fit its columns, or a file cannot be written. The unit
     /// can no longer be committed then.
     #[expect(
         clippy::needless_pass_by_value,
@@ -102,6 +127,9 @@ impl ShardWriter {
             return Err(ShardError::OutOfOrder { unit, index, after });
         }
         self.last = Some(index);
+        if let Some(images) = &mut self.images {
+            images.settle(outcome)?;
+        }
         match &outcome.result {
             Ok(rows) if rows.is_empty() => return Err(ShardError::NoSequence { unit, index }),
             Ok(rows) => self.push_sequences(outcome, rows)?,
@@ -181,15 +209,20 @@ impl ShardWriter {
             self.failures.write(&self.failure_rows.take()?)?;
         }
         let (data, failures) = (self.data.finish()?, self.failures.finish()?);
-        let stats = ShardStats {
-            data_file: data.checksum,
-            failures_file: failures.checksum,
-            ..stats
-        };
+        let images = self.images.map(UnitImages::finish).transpose()?;
+        let (images, images_file) = images.map(|images| (images.file, images.checksum)).unzip();
         Ok(Attempt {
-            data: data.file,
-            failures: failures.file,
-            stats,
+            files: UnitFiles {
+                data: data.file,
+                failures: failures.file,
+                images,
+            },
+            stats: ShardStats {
+                data_file: data.checksum,
+                failures_file: failures.checksum,
+                images_file,
+                ..stats
+            },
         })
     }
 
@@ -214,6 +247,7 @@ impl ShardWriter {
             reconstruction_cosine: tally.reconstruction.into_option(),
             data_file: unknown.clone(),
             failures_file: unknown,
+            images_file: None,
             timings,
         }
     }

@@ -150,15 +150,16 @@ impl Table<'_> {
         Ok(columns)
     }
 
-    /// The columns to read of a tar's metadata: captions, pictures and keys are members of their own, so nothing but
-    /// the URL and the caption is looked for, and only what the config names must be there.
+    /// The columns to read of a tar's metadata: captions and pictures are members of their own, so nothing but the URL
+    /// and the `key` that img2dataset and our own archives write is looked for (a member's name may be an encoded one),
+    /// and only what the config names must be there.
     pub(crate) fn resolve_metadata(&self, config: &SourceConfig) -> Result<Columns, SourceError> {
         self.check_named(config)?;
         Ok(Columns {
             url: self.find(&URL, config.url_column.as_deref(), InputColumn::Url.known_names())?,
             image: None,
             text: self.find(&TEXT, config.text_column.as_deref(), &[])?,
-            key: self.find(&KEY, config.key_column.as_deref(), &[])?,
+            key: self.find(&KEY, config.key_column.as_deref(), &["key"])?,
             digest: self.find(&DIGEST, config.digest_column.as_deref(), &[])?,
         })
     }

@@ -6,6 +6,7 @@
 mod batches;
 mod cells;
 mod chunks;
+mod raw_text;
 mod survey;
 
 pub(crate) use batches::batches;

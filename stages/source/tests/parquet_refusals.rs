@@ -131,3 +131,44 @@ async fn a_file_that_changed_since_its_survey_is_refused() {
         "{error:?}"
     );
 }
+
+#[tokio::test]
+async fn a_cell_that_is_no_text_in_a_column_marked_as_text_costs_its_row_alone() {
+    let columns = vec![
+        ("URL", strings("http://host/", 9)),
+        ("TEXT", strings("caption-", 9)),
+    ];
+    let mut bytes = parquet(columns, 4);
+    let places: Vec<usize> = bytes
+        .windows(9)
+        .enumerate()
+        .filter_map(|(at, window)| (window == b"caption-5").then_some(at))
+        .collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at + 8] = 0xff;
+    }
+    let whole = support::read(&file("a.parquet", bytes.clone()).await, config(4, 3))
+        .await
+        .expect("the file is read to its end");
+    let lines = support::lines(&whole.rows);
+    assert_eq!(lines.len(), 9);
+    assert!(
+        lines[5].starts_with("00003-000000005 corrupt_row the caption is not UTF-8"),
+        "{lines:?}"
+    );
+    assert!(
+        lines
+            .iter()
+            .enumerate()
+            .all(|(row, line)| row == 5 || line.contains(&format!("caption-{row}")))
+    );
+
+    // A column that goes through to the output is typed as a whole: there it still ends the file.
+    let kept = support::read(
+        &file("a.parquet", bytes).await,
+        support::keeping(&["TEXT"], config(4, 3)),
+    )
+    .await;
+    assert!(kept.is_err());
+}

@@ -35,6 +35,7 @@ fn attempt(destination: &Destination, plan: &str, rows: u64) -> super::Attempt {
             bos: 1,
             eos: 2,
         },
+        images: false,
     };
     let options = RecordBatchOptions::new().with_row_count(Some(1));
     let batch = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options).unwrap();
@@ -64,13 +65,9 @@ fn attempt(destination: &Destination, plan: &str, rows: u64) -> super::Attempt {
 /// Brings an attempt as far as being elected, and dies.
 async fn elected(destination: &Destination, plan: &str, rows: u64) -> Candidate {
     let attempt = attempt(destination, plan, rows);
-    let mut staged = destination
-        .bring(UNIT, attempt.data, attempt.failures)
-        .await
-        .unwrap();
+    let mut staged = destination.bring(UNIT, attempt.files).await.unwrap();
     let mine = Candidate {
-        data: staged.data.clone(),
-        failures: staged.failures.clone(),
+        files: staged.files.clone(),
         stats: attempt.stats,
     };
     vote(destination, UNIT, 0, &mine, &mut staged)
@@ -102,8 +99,8 @@ async fn a_winner_that_dies_is_finished_by_the_next_wherever_it_stopped() {
         let (_folder, destination) = root();
         let dead = elected(&destination, "plan", 5).await;
         let tables = [
-            (&dead.data, UNIT.data_file()),
-            (&dead.failures, UNIT.failures_file()),
+            (&dead.files.data, UNIT.data_file()),
+            (&dead.files.failures, UNIT.failures_file()),
         ];
         for (staged, name) in tables.iter().take(tables_placed) {
             assert!(destination.place(staged, name).await.unwrap());
@@ -137,9 +134,14 @@ async fn a_dead_winner_without_its_tables_is_void() {
         let (_folder, destination) = root();
         let dead = elected(&destination, "plan", 5).await;
         if tables_placed == 1 {
-            assert!(destination.place(&dead.data, &UNIT.data_file()).await.unwrap());
+            assert!(
+                destination
+                    .place(&dead.files.data, &UNIT.data_file())
+                    .await
+                    .unwrap()
+            );
         }
-        destination.remove(&dead.failures).await.unwrap();
+        destination.remove(&dead.files.failures).await.unwrap();
         let stats = commit(&destination, attempt(&destination, "plan", 9))
             .await
             .unwrap();
@@ -167,10 +169,9 @@ async fn a_vote_cast_after_the_commit_does_not_count() {
         .await
         .unwrap();
     // What the late one does if it looked for the marker just before it was there.
-    let mut staged = destination.bring(UNIT, late.data, late.failures).await.unwrap();
+    let mut staged = destination.bring(UNIT, late.files).await.unwrap();
     let mine = Candidate {
-        data: staged.data.clone(),
-        failures: staged.failures.clone(),
+        files: staged.files.clone(),
         stats: late.stats,
     };
     assert!(

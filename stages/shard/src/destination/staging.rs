@@ -1,4 +1,4 @@
-//! Tables under way: files that no reader of the output sees, and that vanish unless their unit is committed.
+//! A unit's files under way: files that no reader of the output sees, and that vanish unless their unit is committed.
 
 use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
@@ -6,12 +6,13 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
+use serde::{Deserialize, Serialize};
 use tempfile::{NamedTempFile, TempPath};
 
 use crate::unit::STAGING;
 use crate::{ShardError, UnitId};
 
-/// A table's file while it is written.
+/// A file while it is written.
 #[derive(Debug)]
 pub(crate) struct StagedFile {
     file: File,
@@ -22,8 +23,8 @@ pub(crate) struct StagedFile {
 impl StagedFile {
     /// In the staging folder of a local root, so that it can be moved into place; locked as long as it is open, so
     /// that a sweep sees that its writer lives.
-    pub(super) fn beside(root: &Path, unit: UnitId, table: &str) -> Result<Self, ShardError> {
-        let (file, path) = new_file(root, &format!("{unit}.{table}."))?.into_parts();
+    pub(super) fn beside(root: &Path, unit: UnitId, kind: &str) -> Result<Self, ShardError> {
+        let (file, path) = new_file(root, &format!("{unit}.{kind}."))?.into_parts();
         if let Err(error) = file.try_lock() {
             tracing::debug!(path = %path.display(), %error, "staged file cannot be locked; only its age protects it");
         }
@@ -64,40 +65,58 @@ impl Write for StagedFile {
     }
 }
 
-/// The names, relative to the root, under which an attempt's tables wait for their final place.
+/// One of each kind of file that a unit has beside its stats.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct UnitFiles<File> {
+    pub(crate) data: File,
+    pub(crate) failures: File,
+    /// There where pictures are kept.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    pub(crate) images: Option<File>,
+}
+
+/// The names, relative to the root, under which an attempt's files wait for their final place.
 #[derive(Debug)]
 pub(crate) struct StagedNames {
-    pub(crate) data: String,
-    pub(crate) failures: String,
+    pub(crate) files: UnitFiles<String>,
     /// The local files: open, so that they stay locked, and removed on drop.
     held: Vec<(File, TempPath)>,
 }
 
 impl StagedNames {
-    pub(super) fn of_local(data: StagedFile, failures: StagedFile) -> Result<Self, ShardError> {
-        let mut names = Vec::new();
+    pub(super) fn of_local(files: UnitFiles<StagedFile>) -> Result<Self, ShardError> {
         let mut held = Vec::new();
-        for staged in [data, failures] {
-            let Some(path) = staged.path else { continue };
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            names.push(format!("{STAGING}/{name}"));
+        let mut name_of = |staged: StagedFile| -> Result<String, ShardError> {
+            let path = staged
+                .path
+                .ok_or_else(|| ShardError::io("find the name of", STAGING)(ErrorKind::NotFound.into()))?;
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             held.push((staged.file, path));
-        }
-        match <[String; 2]>::try_from(names) {
-            Ok([data, failures]) => Ok(Self { data, failures, held }),
-            Err(_) => Err(ShardError::io("find the name of", STAGING)(
-                ErrorKind::NotFound.into(),
-            )),
-        }
+            Ok(format!("{STAGING}/{name}"))
+        };
+        let files = UnitFiles {
+            data: name_of(files.data)?,
+            failures: name_of(files.failures)?,
+            images: files.images.map(&mut name_of).transpose()?,
+        };
+        Ok(Self { files, held })
     }
 
-    pub(super) fn in_store(unit: UnitId) -> Self {
+    pub(super) fn in_store(unit: UnitId, with_images: bool) -> Self {
         // Unique, not secret: a hash of the moment under a key that the system draws for this process.
         let attempt = RandomState::new().hash_one((SystemTime::now(), std::process::id()));
-        let name = |table: &str| format!("{STAGING}/{unit}.{table}.{attempt:016x}");
-        Self {
+        let name = |file: &str| format!("{STAGING}/{unit}.{file}.{attempt:016x}");
+        let files = UnitFiles {
             data: name("data"),
             failures: name("failures"),
+            images: with_images.then(|| name("images")),
+        };
+        Self {
+            files,
             held: Vec::new(),
         }
     }
@@ -110,6 +129,12 @@ impl StagedNames {
     }
 }
 
+/// A nameless file in the staging folder of `root`, where there is room for what will lie beside it.
+pub(super) fn scratch_file(root: &Path) -> Result<File, ShardError> {
+    let folder = root.join(STAGING);
+    retrying(&folder, || tempfile::tempfile_in(&folder))
+}
+
 /// A new file in the staging folder of `root`, readable by whom the process's umask lets.
 pub(super) fn new_file(root: &Path, prefix: &str) -> Result<NamedTempFile, ShardError> {
     let folder = root.join(STAGING);
@@ -117,11 +142,16 @@ pub(super) fn new_file(root: &Path, prefix: &str) -> Result<NamedTempFile, Shard
     builder.prefix(prefix);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    retrying(&folder, || builder.tempfile_in(&folder))
+}
+
+/// Creates a file in a folder that a sweep may remove, being empty, between the folder's making and the file's: hence
+/// once more.
+fn retrying<T>(folder: &Path, file: impl Fn() -> std::io::Result<T>) -> Result<T, ShardError> {
     let create = || {
-        fs::create_dir_all(&folder)?;
-        builder.tempfile_in(&folder)
+        fs::create_dir_all(folder)?;
+        file()
     };
-    // A sweep may remove the empty folder between the two calls, hence once more.
     match create() {
         Err(error) if error.kind() == ErrorKind::NotFound => create(),
         result => result,

@@ -38,7 +38,7 @@ pub struct UnitReport {
 
 /// Verifies one unit against its stats and, if it is known, against its plan. Its keys go into `keys`.
 ///
-/// Reads both tables twice: once for the checksum, once for the rows. Memory: one batch of rows.
+/// Reads both tables twice: once for the checksum, once for the rows; and the archive of pictures once. Memory: one batch of rows.
 ///
 /// # Errors
 /// If the files cannot be looked at. That they are missing, damaged or wrong is a finding.
@@ -101,6 +101,13 @@ pub async fn verify_unit(
         }
         Err(error) => return Err(error.into()),
     }
+    if let Some(committed) = &stats.images_file {
+        let name = unit.images_file();
+        match destination.checksum(&name).await? {
+            Some(found) => check_checksum(&name, &found, committed, &mut findings),
+            None => findings.add(&name, None, "it is missing"),
+        }
+    }
     Ok(UnitReport {
         unit,
         stats: Some(stats),
@@ -147,6 +154,19 @@ fn check_stats(stats: &ShardStats, unit: UnitId, expected: Option<&Expected>, fi
     }
 }
 
+fn check_checksum(name: &str, found: &FileChecksum, committed: &FileChecksum, findings: &mut Findings) {
+    if found != committed {
+        findings.add(
+            name,
+            None,
+            format!(
+                "it has {} bytes with BLAKE3 {}, and {} bytes with BLAKE3 {} were committed",
+                found.size, found.blake3, committed.size, committed.blake3
+            ),
+        );
+    }
+}
+
 /// The check of one unit's tables; blocks.
 struct UnitCheck<'a> {
     unit: UnitId,
@@ -169,16 +189,7 @@ impl UnitCheck<'_> {
             return Ok(findings);
         };
         let found = checksum_of(&file).map_err(ShardError::io("read", name))?;
-        if found != *checksum {
-            findings.add(
-                name,
-                None,
-                format!(
-                    "it has {} bytes with BLAKE3 {}, and {} bytes with BLAKE3 {} were committed",
-                    found.size, found.blake3, checksum.size, checksum.blake3
-                ),
-            );
-        }
+        check_checksum(name, &found, checksum, &mut findings);
         file.rewind().map_err(ShardError::io("read", name))?;
         let checked = Reader::of_file(name.to_owned(), file).and_then(|reader| {
             self.metadata(name, &reader, &mut findings);

@@ -41,6 +41,7 @@ pub fn config() -> ShardConfig {
         plan: PLAN.to_owned(),
         provenance: serde_json::json!({ "model": "nano", "selection": "argmax" }),
         vocabulary: VOCABULARY,
+        images: false,
     }
 }
 

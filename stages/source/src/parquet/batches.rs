@@ -12,10 +12,11 @@ use parquet::file::metadata::RowGroupMetaData;
 
 use super::cells::Cells;
 use super::chunks::Chunks;
+use super::raw_text::unmark;
 use super::survey::footer;
 use crate::draft::{Place, Placed};
 use crate::object::Object;
-use crate::{Extent, RowBatch, SourceConfig, SourceError, Survey, kept};
+use crate::{Columns, Extent, RowBatch, SourceConfig, SourceError, Survey, kept};
 
 /// What a batch may hold of embedded pictures, by their average size.
 const BATCH_BYTES: u64 = 8 << 20;
@@ -77,6 +78,7 @@ fn open(
     config: &SourceConfig,
     extent: &Extent,
 ) -> Result<ParquetRecordBatchReader, ArrowError> {
+    let metadata = unmark(&metadata, &own_text(survey, config))?;
     let groups = touched(metadata.metadata().row_groups(), extent);
     let needed = needed_columns(survey, config);
     let roots = metadata.schema().fields().iter().enumerate();
@@ -113,6 +115,23 @@ fn open(
         .with_projection(mask)
         .with_batch_size(batch_rows);
     Ok(builder.build()?)
+}
+
+/// The columns whose text is checked row by row: those that nothing but a row's own fields is made of.
+fn own_text<'a>(survey: &'a Survey, config: &SourceConfig) -> Vec<&'a str> {
+    let Columns {
+        url,
+        text,
+        key,
+        digest,
+        image: _,
+    } = &survey.columns;
+    let is_used_otherwise = |name: &&str| {
+        survey.kept.iter().any(|field| field.name() == name)
+            || config.filters.iter().any(|filter| filter.column == **name)
+    };
+    let names = [url, text, key, digest].into_iter().flatten().map(String::as_str);
+    names.filter(|name| !is_used_otherwise(name)).collect()
 }
 
 fn needed_columns<'a>(survey: &'a Survey, config: &'a SourceConfig) -> Vec<&'a str> {

@@ -75,7 +75,9 @@ impl Cells {
             TextColumn::Text(texts) => digest_of_hex(value_at(texts.is_null(row), || texts.value(row))?),
             TextColumn::Bytes(bytes) => {
                 let bytes = value_at(bytes.is_null(row), || bytes.value(row))?;
-                digest_of_bytes(bytes).or_else(|| digest_of_hex(std::str::from_utf8(bytes).ok()?))
+                // Text first, as it may have come unmarked: no 32 bytes of a hash are digits by chance.
+                let text = std::str::from_utf8(bytes).ok();
+                text.and_then(digest_of_hex).or_else(|| digest_of_bytes(bytes))
             }
         });
         let image = self

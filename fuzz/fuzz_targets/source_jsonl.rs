@@ -1,0 +1,8 @@
+//! Any bytes as JSONL.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    img2tokens_fuzz::source::read_source(img2tokens_source::InputFormat::Jsonl, bytes);
+});

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Fetch + decode + resize + write, img2dataset and `img2tokens bench fetch --write` in turn, on one machine: the same
+# corpus from the same nginx on loopback. Prints a table of images/s, CPU time and peak memory of both.
+#
+# usage: scripts/bench_vs_img2dataset.sh [ROUNDS] [IMAGES]      (3 rounds of 2000)
+#
+# Needs nginx (apt-get install nginx-light), Python 3.11, a package registry for img2dataset (pinned), and the golden
+# pictures in ../shared (or IMG2TOKENS_SHARED), of which the corpus is made. Everything lies under $BENCH_DIR.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+rounds=${1:-3}
+images=${2:-2000}
+work=${BENCH_DIR:-${TMPDIR:-/tmp}/img2tokens-bench}
+shared=${IMG2TOKENS_SHARED:-../shared}
+parts=scripts/bench_vs_img2dataset
+port=8642
+program=${IMG2TOKENS_BIN:-${CARGO_TARGET_DIR:-target}/release/img2tokens}
+python=$work/venv/bin/python
+
+fail() {
+    printf 'bench_vs_img2dataset.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+command -v nginx >/dev/null || fail "nginx is not installed: apt-get install nginx-light"
+[[ -x $program ]] || fail "$program is not built: cargo build --release --bin img2tokens"
+[[ -d $shared/golden/images ]] || fail "no golden pictures at $shared: set IMG2TOKENS_SHARED"
+mkdir -p "$work"
+work=$(realpath "$work")
+
+if ! cmp -s "$parts/requirements.txt" "$work/installed.txt"; then
+    rm -rf "$work/venv"
+    python3 -m venv "$work/venv"
+    "$python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$parts/requirements.txt"
+    cp "$parts/requirements.txt" "$work/installed.txt"
+fi
+
+if [[ ! -f $work/corpus-$images/corpus.json ]]; then
+    "$python" "$parts/corpus.py" "$work/corpus-$images" "http://127.0.0.1:$port" "$images" \
+        "$shared"/golden/images/{astronaut.jpg,chelsea.png,coffee_exif6.jpg,rocket.jpg} >/dev/null
+fi
+corpus=$work/corpus-$images
+
+mkdir -p "$work/nginx"
+cat >"$work/nginx/nginx.conf" <<CONF
+daemon off;
+master_process off;
+pid $work/nginx/pid;
+error_log $work/nginx/error.log;
+events { worker_connections 4096; }
+http {
+    access_log off;
+    sendfile on;
+    client_body_temp_path $work/nginx; proxy_temp_path $work/nginx; fastcgi_temp_path $work/nginx;
+    uwsgi_temp_path $work/nginx; scgi_temp_path $work/nginx;
+    server { listen 127.0.0.1:$port; root $corpus/site; keepalive_requests 100000; }
+}
+CONF
+nginx -e "$work/nginx/error.log" -p "$work/nginx" -c "$work/nginx/nginx.conf" &
+server=$!
+trap 'kill $server 2>/dev/null || true' EXIT
+until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+    kill -0 $server 2>/dev/null || fail "nginx did not start: see $work/nginx/error.log"
+    sleep 0.1
+done
+
+# What img2dataset's own README advises: as many processes as cores, many threads. "border" keeps the ratio within 224 x
+# 224, so it has fewer pixels to make than we have. JPEG at its default quality, where we write PNG.
+img2dataset() {
+    rm -rf "$work/img2dataset-$1"
+    NO_ALBUMENTATIONS_UPDATE=1 "$python" "$parts/measure.py" "$work/img2dataset-$1.log" "$work/venv/bin/img2dataset" \
+        --url_list "$corpus/pairs.parquet" --input_format parquet --url_col URL --caption_col TEXT \
+        --output_format webdataset --output_folder "$work/img2dataset-$1" --image_size 224 --resize_mode border \
+        --processes_count "$(nproc)" --thread_count 64 --number_sample_per_shard $((images / 4)) --timeout 30 \
+        >"$work/img2dataset-$1.json"
+}
+
+img2tokens() {
+    rm -rf "$work/ours-$1"
+    "$python" "$parts/measure.py" "$work/ours-$1.log" "$program" bench fetch --input "$corpus/pairs.parquet" \
+        --allow-private-addresses --concurrency 128 --per-host 128 --write "$work/ours-$1" --size 224 \
+        >"$work/ours-$1.json"
+}
+
+for ((round = 1; round <= rounds; round++)); do
+    img2dataset "$round"
+    img2tokens "$round"
+done
+cat "$corpus/corpus.json"
+printf '\n\n'
+"$python" "$parts/table.py" "$work" "$rounds"
