@@ -120,13 +120,14 @@ async fn place(destination: &Destination, elected: &Candidate) -> Result<bool, S
         failures,
         images,
     } = &elected.files;
-    let tables = [
+    let mut files = vec![
         (data, unit.data_file(), &stats.data_file),
         (failures, unit.failures_file(), &stats.failures_file),
     ];
-    let images = images.iter().zip(&stats.images_file);
-    let images = images.map(|(staged, checksum)| (staged, unit.images_file(), checksum));
-    for (staged, name, checksum) in tables.into_iter().chain(images) {
+    if let (Some(staged), Some(checksum)) = (images, &stats.images_file) {
+        files.push((staged, unit.images_file(), checksum));
+    }
+    for (staged, name, checksum) in files {
         let placed = destination.place(staged, &name).await?;
         if !placed && destination.checksum(&name).await?.as_ref() != Some(checksum) {
             return Ok(false);
@@ -148,7 +149,8 @@ async fn tidy(destination: &Destination, unit: UnitId, round: u32, candidates: [
         } = &candidate.files;
         [data, failures].into_iter().chain(images)
     });
-    for name in elections.iter().chain(files) {
+    let names: Vec<&String> = elections.iter().chain(files).collect();
+    for name in names {
         if let Err(error) = destination.remove(name).await {
             tracing::debug!(name, %error, "cannot remove a leftover now");
         }

@@ -109,7 +109,8 @@ impl ShardWriter {
     /// Takes the next pair's outcome. Pairs come in row order; rows that a filter left out do not come.
     ///
     /// # Errors
-    /// If the row is out of order, has no sequence or no picture to keep, does not fit its columns, or a file cannot be written. The unit
+    /// If the row is out of order, has no sequence or no picture to keep, does not fit its columns, or a file cannot be
+    /// written. The unit
     /// can no longer be committed then.
     #[expect(
         clippy::needless_pass_by_value,
