@@ -148,7 +148,7 @@ async fn a_cell_that_is_no_text_in_a_column_marked_as_text_costs_its_row_alone()
     for at in places {
         bytes[at + 8] = 0xff;
     }
-    let whole = support::read(&file("a.parquet", bytes.clone()).await, config(4, 3))
+    let whole = read(&file("a.parquet", bytes.clone()).await, config(4, 3))
         .await
         .expect("the file is read to its end");
     let lines = support::lines(&whole.rows);
@@ -165,10 +165,6 @@ async fn a_cell_that_is_no_text_in_a_column_marked_as_text_costs_its_row_alone()
     );
 
     // A column that goes through to the output is typed as a whole: there it still ends the file.
-    let kept = support::read(
-        &file("a.parquet", bytes).await,
-        support::keeping(&["TEXT"], config(4, 3)),
-    )
-    .await;
+    let kept = read(&file("a.parquet", bytes).await, keeping(&["TEXT"], config(4, 3))).await;
     assert!(kept.is_err());
 }

@@ -26,7 +26,7 @@ pub(super) fn check_optional(batch: &RecordBatch, row: usize, codes: usize, wron
         }
     }
     let cosine = reconstruction_cosine(batch, row);
-    if let Some(found) = cosine.filter(|cosine| !(cosine.abs() <= 1.0 + ROUNDING)) {
+    if let Some(found) = cosine.filter(|cosine| cosine.is_nan() || cosine.abs() > 1.0 + ROUNDING) {
         wrong(format!("reconstruction_cosine {found} is no cosine"));
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn batches(
 ) -> Result<impl Iterator<Item = Result<RowBatch, SourceError>> + use<>, SourceError> {
     let chunks = Chunks::open(object)?;
     let metadata = footer(&chunks, object)?;
-    let reader = open(&chunks, metadata, survey, config, extent);
+    let reader = open(&chunks, &metadata, survey, config, extent);
     let mut reader = reader.map_err(|source| {
         chunks
             .take_failure()
@@ -73,12 +73,12 @@ pub(crate) fn batches(
 
 fn open(
     chunks: &Chunks,
-    metadata: ArrowReaderMetadata,
+    metadata: &ArrowReaderMetadata,
     survey: &Survey,
     config: &SourceConfig,
     extent: &Extent,
 ) -> Result<ParquetRecordBatchReader, ArrowError> {
-    let metadata = unmark(&metadata, &own_text(survey, config))?;
+    let metadata = unmark(metadata, &own_text(survey, config))?;
     let groups = touched(metadata.metadata().row_groups(), extent);
     let needed = needed_columns(survey, config);
     let roots = metadata.schema().fields().iter().enumerate();

@@ -51,7 +51,7 @@ impl Graph {
             let outlets = || session.inputs().iter().chain(session.outputs());
             let found = outlets()
                 .find(|outlet| outlet.name() == port.name)
-                .map(|outlet| outlet.dtype());
+                .map(ort::value::Outlet::dtype);
             if !found.is_some_and(|found| fits(port, model.config(), found)) {
                 let dimensions = port.dimensions(model.config());
                 let fault = format!(
