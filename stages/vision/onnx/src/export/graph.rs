@@ -131,7 +131,9 @@ impl<'a> Graph<'a> {
 
     /// The numbers of the checkpoint's tensor of this key.
     pub(super) fn values(&self, key: &str, shape: &[usize]) -> Result<Vec<f32>, SaveError> {
-        Ok(self.checkpoint.tensor(key, shape)?.to_f32())
+        let values = self.checkpoint.tensor(key, shape)?.to_f32();
+        self.checkpoint.release(key);
+        Ok(values)
     }
 
     /// Writes a tensor to the file of weights.
