@@ -96,12 +96,12 @@ print(data[0]["input_ids"])
         most = totals.image_codes.max().unwrap_or(0),
         median = totals.image_codes.median().unwrap_or(0),
         ids = totals.input_ids.sum(),
-        extras = extras(plan, totals),
+        extras = optional_columns(plan, totals),
     )
 }
 
 /// What the optional columns hold.
-fn extras(plan: &Plan, totals: &Totals) -> String {
+fn optional_columns(plan: &Plan, totals: &Totals) -> String {
     let (model, output) = (&plan.identity.model, &plan.identity.settings["output"]);
     let mut text = String::new();
     let merger = match output["features"].as_str() {

@@ -90,7 +90,6 @@ impl Heads {
         let mut head = Head {
             keys: Panels::default(),
             values: Panels::default(),
-            dtype: self.dtype,
             scale: (head_dim as f32).sqrt().recip(),
             queries: Vec::new(),
             scores: Vec::new(),
@@ -119,7 +118,6 @@ impl Heads {
 struct Head {
     keys: Panels,
     values: Panels,
-    dtype: Dtype,
     scale: f32,
     /// `[rows, head_dim]`, scaled.
     queries: Vec<f32>,
@@ -147,7 +145,6 @@ impl Head {
         let product = Product {
             a: View::new(&self.queries, rows, q.width(), q.width()),
             b: &self.keys,
-            dtype: self.dtype,
             epilogue: Epilogue::default(),
         };
         let scores = ViewMut {
@@ -161,7 +158,6 @@ impl Head {
         let product = Product {
             a: View::new(&self.scores, rows, self.values.depth(), keys),
             b: &self.values,
-            dtype: self.dtype,
             epilogue: Epilogue::default(),
         };
         product.write(isa, out, &mut self.scratch);

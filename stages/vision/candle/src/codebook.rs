@@ -1,6 +1,6 @@
 //! Vector quantisation: a merged token to the nearest code (spec section 5).
 
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 use img2tokens_vision::{Dtype, ModelConfig, VisionError};
 
 use crate::error::failed;
@@ -28,7 +28,10 @@ impl Codebook {
         let (d, code) = (config.width, config.code_dim);
         let layers = weights.under("encode_task_layer");
         let shape = [config.codebook_size, code];
-        let rows = weights.tensor("quantize.embedding.weight", &shape)?;
+        let values = weights.values("quantize.embedding.weight", &shape)?;
+        let codes = Linear::without_bias(&values, config.codebook_size, Dtype::F32);
+        let rows =
+            Tensor::from_vec(values, &shape[..], &Device::Cpu).map_err(failed("loading the codebook"))?;
         let squared_norms = rows
             .sqr()
             .and_then(|squares| squares.sum(1))
@@ -36,11 +39,7 @@ impl Codebook {
         Ok(Self {
             hidden: layers.linear("0", d, d)?,
             project: layers.linear("2", code, d)?,
-            codes: Linear::without_bias(
-                &weights.values("quantize.embedding.weight", &shape)?,
-                config.codebook_size,
-                Dtype::F32,
-            ),
+            codes,
             rows,
             squared_norms: squared_norms.map_err(failed("loading the codebook"))?,
         })

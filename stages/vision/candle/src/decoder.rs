@@ -3,13 +3,14 @@
 use candle_core::{D, Result, Tensor};
 use img2tokens_vision::{DecoderCheckpoint, Dtype, VisionError};
 
-use crate::attention::Heads;
-use crate::encoder::split_qkv;
+use crate::block::Block;
 use crate::error::failed;
-use crate::layers::{LayerNorm, Linear, Mlp};
+use crate::layers::{LayerNorm, Linear};
 use crate::weights::Weights;
 
 const EPS: f32 = 1e-5;
+/// Full self-attention, cross-attention to the codes.
+const ATTENTIONS: [&str; 2] = ["self_attn", "cross_attn"];
 /// The shortest length that a cosine divides by, as PyTorch's `cosine_similarity`.
 const MIN_LENGTH: f64 = 1e-8;
 
@@ -24,21 +25,6 @@ pub(crate) struct Decoder {
     norm: LayerNorm,
     hidden: Linear,
     project: Linear,
-}
-
-/// Full self-attention, cross-attention to the codes, MLP.
-struct Block {
-    heads: Heads,
-    norm0: LayerNorm,
-    qkv: Linear,
-    self_proj: Linear,
-    norm1: LayerNorm,
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    cross_proj: Linear,
-    norm2: LayerNorm,
-    mlp: Mlp,
 }
 
 impl Decoder {
@@ -61,7 +47,7 @@ impl Decoder {
             positions: rows("pos_embed")?,
             queries: rows("query_embed")?,
             blocks: (0..checkpoint.depth())
-                .map(|block| Block::new(config.heads, d, config.mlp_hidden(), &blocks.under(block)))
+                .map(|block| Block::new(config, &blocks.under(block), ATTENTIONS, EPS))
                 .collect::<std::result::Result<_, _>>()?,
             norm: weights.norm("norm", d, EPS)?,
             hidden: layers.linear("0", d, d)?,
@@ -77,49 +63,11 @@ impl Decoder {
         let codes = (self.in_proj.forward(codes)? + positions)?;
         let mut x = self.queries.clone();
         for block in &self.blocks {
-            x = block.forward(&x, &codes)?;
+            let all = |q: &Tensor, k: &Tensor, v: &Tensor| block.heads.softmax(q, k, v);
+            x = block.forward(&x, &codes, all, all)?;
         }
         let hidden = self.hidden.forward(&self.norm.forward(&x)?)?.tanh()?;
         self.project.forward(&hidden)
-    }
-}
-
-impl Block {
-    fn new(
-        heads: usize,
-        d: usize,
-        hidden: usize,
-        weights: &Weights<'_>,
-    ) -> std::result::Result<Self, VisionError> {
-        let (own, cross) = (weights.under("self_attn"), weights.under("cross_attn"));
-        Ok(Self {
-            heads: Heads {
-                count: heads,
-                dtype: weights.dtype(),
-            },
-            norm0: weights.norm("norm0", d, EPS)?,
-            qkv: own.linear("qkv", 3 * d, d)?,
-            self_proj: own.linear("proj", d, d)?,
-            norm1: weights.norm("norm1", d, EPS)?,
-            query: cross.linear("query", d, d)?,
-            key: cross.linear("key", d, d)?,
-            value: cross.linear("value", d, d)?,
-            cross_proj: cross.linear("proj", d, d)?,
-            norm2: weights.norm("norm2", d, EPS)?,
-            mlp: weights.mlp("mlp", d, hidden)?,
-        })
-    }
-
-    /// `x`: `[N, D]`, `codes`: `[T, D]`; gives the shape of `x`.
-    fn forward(&self, x: &Tensor, codes: &Tensor) -> Result<Tensor> {
-        let [q, k, v] = split_qkv(&self.qkv.forward(&self.norm0.forward(x)?)?)?;
-        let x = self.self_proj.forward_onto(x, &self.heads.softmax(&q, &k, &v)?)?;
-        let q = self.query.forward(&self.norm1.forward(&x)?)?;
-        let (k, v) = (self.key.forward(codes)?, self.value.forward(codes)?);
-        let x = self
-            .cross_proj
-            .forward_onto(&x, &self.heads.softmax(&q, &k, &v)?)?;
-        self.mlp.forward_onto(&x, &self.norm2.forward(&x)?)
     }
 }
 

@@ -11,7 +11,6 @@ pub(crate) struct Linear {
     weight: Panels,
     /// `[outputs]`
     bias: Option<Vec<f32>>,
-    dtype: Dtype,
 }
 
 impl Linear {
@@ -30,7 +29,6 @@ impl Linear {
         Self {
             weight: Panels::of_weight(View::new(weight, outputs, inputs, inputs), dtype),
             bias: None,
-            dtype,
         }
     }
 
@@ -70,7 +68,6 @@ impl Linear {
         let product = Product {
             a: x,
             b: &self.weight,
-            dtype: self.dtype,
             epilogue: Epilogue {
                 bias: self.bias.as_deref(),
                 ..epilogue

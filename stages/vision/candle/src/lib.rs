@@ -6,6 +6,7 @@
 //! itself is done by `kernels`; candle's tensors hold what passes between them.
 
 mod attention;
+mod block;
 mod codebook;
 mod decoder;
 mod encoder;

@@ -4,12 +4,13 @@ use candle_core::{Device, Result, Tensor};
 use img2tokens_schemas::KeepMask;
 use img2tokens_vision::{ModelConfig, VisionError};
 
-use crate::attention::Heads;
-use crate::encoder::split_qkv;
-use crate::layers::{LayerNorm, Linear, Mlp};
+use crate::block::Block;
+use crate::layers::LayerNorm;
 use crate::weights::Weights;
 
 const EPS: f32 = 1e-5;
+/// Causal self-attention, cross-attention to dropped patches.
+const ATTENTIONS: [&str; 2] = ["token_causal_attn", "token_cross_attn"];
 
 /// Puts what dropped patches hold into the kept ones.
 pub(crate) struct Merger {
@@ -18,27 +19,12 @@ pub(crate) struct Merger {
     pub(crate) norm: LayerNorm,
 }
 
-/// Causal self-attention, cross-attention to dropped patches, MLP.
-pub(crate) struct Block {
-    pub(crate) heads: Heads,
-    pub(crate) norm0: LayerNorm,
-    pub(crate) causal_qkv: Linear,
-    pub(crate) causal_proj: Linear,
-    pub(crate) norm1: LayerNorm,
-    pub(crate) query: Linear,
-    pub(crate) key: Linear,
-    pub(crate) value: Linear,
-    pub(crate) cross_proj: Linear,
-    pub(crate) norm2: LayerNorm,
-    pub(crate) mlp: Mlp,
-}
-
 impl Merger {
     pub(crate) fn new(config: &ModelConfig, weights: &Weights<'_>) -> std::result::Result<Self, VisionError> {
         Ok(Self {
             ln_vision: weights.norm("ln_vision", config.width, EPS)?,
             blocks: (0..config.merger_depth)
-                .map(|block| Block::new(config, &weights.under("blocks").under(block)))
+                .map(|block| Block::new(config, &weights.under("blocks").under(block), ATTENTIONS, EPS))
                 .collect::<std::result::Result<_, _>>()?,
             norm: weights.norm("norm", config.width, EPS)?,
         })
@@ -51,47 +37,11 @@ impl Merger {
         let (causal, dropped) = (causal_mask(kept)?, dropped_mask(kept)?);
         let mut x = x.clone();
         for block in &self.blocks {
-            x = block.forward(&x, &origin, &causal, &dropped)?;
+            let own = |q: &Tensor, k: &Tensor, v: &Tensor| block.heads.smoothed(q, k, v, &causal);
+            let cross = |q: &Tensor, k: &Tensor, v: &Tensor| block.heads.smoothed(q, k, v, &dropped);
+            x = block.forward(&x, &origin, own, cross)?;
         }
         self.norm.forward(&x)
-    }
-}
-
-impl Block {
-    fn new(config: &ModelConfig, weights: &Weights<'_>) -> std::result::Result<Self, VisionError> {
-        let d = config.width;
-        let (causal, cross) = (
-            weights.under("token_causal_attn"),
-            weights.under("token_cross_attn"),
-        );
-        Ok(Self {
-            heads: Heads {
-                count: config.heads,
-                dtype: weights.dtype(),
-            },
-            norm0: weights.norm("norm0", d, EPS)?,
-            causal_qkv: causal.linear("qkv", 3 * d, d)?,
-            causal_proj: causal.linear("proj", d, d)?,
-            norm1: weights.norm("norm1", d, EPS)?,
-            query: cross.linear("query", d, d)?,
-            key: cross.linear("key", d, d)?,
-            value: cross.linear("value", d, d)?,
-            cross_proj: cross.linear("proj", d, d)?,
-            norm2: weights.norm("norm2", d, EPS)?,
-            mlp: weights.mlp("mlp", d, config.mlp_hidden())?,
-        })
-    }
-
-    /// `x`, `origin`: `[N, D]`; masks: `[N, N]` and `[1, N]`.
-    fn forward(&self, x: &Tensor, origin: &Tensor, causal: &Tensor, dropped: &Tensor) -> Result<Tensor> {
-        let [q, k, v] = split_qkv(&self.causal_qkv.forward(&self.norm0.forward(x)?)?)?;
-        let seen = self.heads.smoothed(&q, &k, &v, causal)?;
-        let x = self.causal_proj.forward_onto(x, &seen)?;
-        let q = self.query.forward(&self.norm1.forward(&x)?)?;
-        let (k, v) = (self.key.forward(origin)?, self.value.forward(origin)?);
-        let seen = self.heads.smoothed(&q, &k, &v, dropped)?;
-        let x = self.cross_proj.forward_onto(&x, &seen)?;
-        self.mlp.forward_onto(&x, &self.norm2.forward(&x)?)
     }
 }
 

@@ -10,8 +10,9 @@ use candle_core::{Device, Result, Tensor};
 use img2tokens_schemas::KeepMask;
 
 use crate::attention::MeanValues;
+use crate::block::Block;
 use crate::encoder::split_qkv;
-use crate::merger::{Block, Merger, dropped_mask};
+use crate::merger::{Merger, dropped_mask};
 
 /// What all blocks share.
 struct Shared {
@@ -53,9 +54,9 @@ impl Merger {
 impl Block {
     /// `x`: `[T, D]`; gives the same shape.
     fn forward_packed(&self, x: &Tensor, shared: &Shared) -> Result<Tensor> {
-        let [q, k, v] = split_qkv(&self.causal_qkv.forward(&self.norm0.forward(x)?)?)?;
+        let [q, k, v] = split_qkv(&self.qkv.forward(&self.norm0.forward(x)?)?)?;
         let seen = self.heads.smoothed(&q, &k, &v, &shared.causal)?;
-        let x = self.causal_proj.forward_onto(x, &seen)?;
+        let x = self.self_proj.forward_onto(x, &seen)?;
         let q = self.query.forward(&self.norm1.forward(&x)?)?;
         let values = MeanValues {
             of_allowed_and_mean: &self.value.forward(&shared.dropped_and_mean)?,

@@ -7,10 +7,9 @@ use img2tokens_vision::Dtype;
 use super::lanes::{LANES, Lanes};
 
 /// What a lane of an operand holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     /// One step of k, in float32 (or f16, widened).
-    #[default]
     Single,
     /// Two steps of k, in bf16: the even one in the low half.
     Pairs,

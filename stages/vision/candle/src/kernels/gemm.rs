@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use img2tokens_vision::Dtype;
-
 use super::format::pack;
 use super::functions::gelu;
 use super::isa::{Isa, Kernel};
@@ -28,11 +26,9 @@ pub(crate) struct Epilogue<'a> {
 /// `a b`: each element one chain of fused multiply-adds, beginning at 0, in the order of k (of bf16 in pairs, the odd
 /// step before the even one); then the epilogue.
 pub(crate) struct Product<'a> {
-    /// `[rows, depth]`, rounded to `dtype` on its way.
+    /// `[rows, depth]`, rounded to the dtype of `b` on its way.
     pub a: View<'a>,
-    /// Of the same dtype.
     pub b: &'a Panels,
-    pub dtype: Dtype,
     pub epilogue: Epilogue<'a>,
 }
 
@@ -111,7 +107,7 @@ impl Block<'_, '_> {
         let steps = self.lanes.start * steps..a.width().min(self.lanes.end * steps);
         for row in 0..a.rows() {
             let lanes = &mut copy[row * STRIDE..][..self.lanes.len()];
-            pack::<V>(&a.row(row)[steps.clone()], self.product.dtype, lanes);
+            pack::<V>(&a.row(row)[steps.clone()], self.product.b.dtype(), lanes);
         }
     }
 

@@ -28,7 +28,7 @@ impl Line {
 #[derive(Default)]
 pub(crate) struct Panels {
     lines: Lines,
-    format: Format,
+    dtype: Dtype,
     depth: usize,
     outputs: usize,
 }
@@ -60,7 +60,7 @@ impl Panels {
     /// From `[outputs, depth]`, in the place of what was there.
     pub(crate) fn fill_transposed(&mut self, matrix: View<'_>, dtype: Dtype) {
         let lanes = self.clear(matrix.width(), matrix.rows(), dtype);
-        let (format, panels, outputs) = (self.format, self.panels(), self.outputs);
+        let (format, panels, outputs) = (self.format(), self.panels(), self.outputs);
         let lines = self.ready();
         for start in (0..lanes).step_by(DEPTH) {
             let count = DEPTH.min(lanes - start);
@@ -83,13 +83,13 @@ impl Panels {
                 }
             }
         }
-        self.round(dtype);
+        self.round();
     }
 
     /// From `[depth, outputs]`, in the place of what was there.
     pub(crate) fn fill(&mut self, matrix: View<'_>, dtype: Dtype) {
         let lanes = self.clear(matrix.rows(), matrix.width(), dtype);
-        let (format, panels, depth) = (self.format, self.panels(), self.depth);
+        let (format, panels, depth) = (self.format(), self.panels(), self.depth);
         let lines = self.ready();
         for start in (0..lanes).step_by(DEPTH) {
             let count = DEPTH.min(lanes - start);
@@ -118,7 +118,7 @@ impl Panels {
                 }
             }
         }
-        self.round(dtype);
+        self.round();
     }
 
     pub(crate) const fn depth(&self) -> usize {
@@ -129,8 +129,13 @@ impl Panels {
         self.outputs
     }
 
+    /// What the left operand is rounded to as well.
+    pub(super) const fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
     pub(super) const fn format(&self) -> Format {
-        self.format
+        Format::of(self.dtype)
     }
 
     pub(super) const fn panels(&self) -> usize {
@@ -139,7 +144,7 @@ impl Panels {
 
     /// Lanes along k.
     pub(super) const fn lanes(&self) -> usize {
-        self.depth.div_ceil(self.format.steps())
+        self.depth.div_ceil(self.format().steps())
     }
 
     /// Some panels of a block of lanes, two lines a lane; `widened` is room for reuse.
@@ -166,7 +171,7 @@ impl Panels {
 
     /// Gives the number of lanes along k.
     fn clear(&mut self, depth: usize, outputs: usize, dtype: Dtype) -> usize {
-        (self.depth, self.outputs, self.format) = (depth, outputs, Format::of(dtype));
+        (self.depth, self.outputs, self.dtype) = (depth, outputs, dtype);
         let (lanes, panels) = (self.lanes(), self.panels());
         let lines = self.ready();
         lines.clear();
@@ -184,8 +189,8 @@ impl Panels {
         }
     }
 
-    fn round(&mut self, dtype: Dtype) {
-        if dtype == Dtype::F16 {
+    fn round(&mut self) {
+        if self.dtype == Dtype::F16 {
             for value in self.ready().iter_mut().flat_map(|line| &mut line.0) {
                 *value = f16::from_f32(*value).to_f32();
             }

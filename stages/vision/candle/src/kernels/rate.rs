@@ -40,7 +40,6 @@ fn peak_of_this_thread(dtype: Dtype, runs: usize) -> f64 {
             let product = Product {
                 a: View::new(&a, ROWS, DEPTH, DEPTH),
                 b: &panels,
-                dtype,
                 epilogue: Epilogue::default(),
             };
             let out = ViewMut {

@@ -2,6 +2,7 @@
 
 use super::*;
 use half::{bf16, f16};
+use img2tokens_vision::Dtype;
 use proptest::prelude::*;
 
 /// Numbers that look random.
@@ -41,7 +42,6 @@ impl Case {
         let product = Product {
             a: View::new(&self.a, self.rows, self.depth, self.depth + 3),
             b,
-            dtype: self.dtype,
             epilogue,
         };
         let stride = self.outputs + 1;
