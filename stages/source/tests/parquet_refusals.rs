@@ -6,6 +6,7 @@ mod support;
 use std::sync::Arc;
 
 use arrow_array::Int32Array;
+use futures::TryStreamExt;
 use img2tokens_source::{Extent, Source, SourceConfig, SourceError};
 use object_store::ObjectStoreExt;
 use support::{config, file, keeping, parquet, read, strings};
@@ -38,6 +39,31 @@ async fn files_that_are_no_parquet_or_break_off_name_themselves() {
     assert!(
         matches!(&error, SourceError::Decode { input, .. } if input == "mem://bad.parquet"),
         "{error:?}"
+    );
+}
+
+/// Found by fuzzing: a page that says it holds data and has no header of data pages, at which the library panics.
+#[tokio::test]
+async fn a_reader_that_panics_is_an_error_of_its_file_and_no_missing_rows() {
+    let bytes = include_bytes!("found_by_fuzzing/page_without_its_header.parquet");
+    let input = file("bad.parquet", *bytes).await;
+    let source = Source::new(SourceConfig {
+        url_column: Some("url".to_owned()),
+        text_column: Some("caption".to_owned()),
+        ..keeping(&["similarity"], config(4, 2))
+    });
+    let survey = source.survey(&input).await.expect("its footer is sound");
+    let mut interrupted = 0;
+    for extent in &survey.extents {
+        let rows: Result<Vec<_>, _> = source.rows(&input, &survey, extent, 0).try_collect().await;
+        let Err(error) = rows else { continue };
+        assert!(error.to_string().contains("mem://bad.parquet"), "{error}");
+        assert!(!error.is_transient());
+        interrupted += u32::from(matches!(error, SourceError::Interrupted { source: Some(_), .. }));
+    }
+    assert!(
+        interrupted > 0,
+        "the library got a check there: this file proves nothing any more"
     );
 }
 
