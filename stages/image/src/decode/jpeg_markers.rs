@@ -4,6 +4,8 @@
 //! before; damage inside a scan, on the other hand, it lets pass. Decoders that take all bytes at once know nothing of
 //! the difference, so it is found here (ITU T.81, annex B).
 
+use memchr::memchr;
+
 /// What the frame header states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Frame {
@@ -69,7 +71,7 @@ pub(crate) fn walk(bytes: &[u8]) -> Result<Frame, MarkerError> {
 /// 0xff and a byte that is neither 0x00 (a stuffed byte of a scan) nor 0xff (fill).
 fn next_marker(mut bytes: &[u8]) -> Option<(u8, &[u8])> {
     loop {
-        let place = memchr(bytes)?;
+        let place = memchr(0xff, bytes)?;
         bytes = bytes.get(place + 1..)?;
         match bytes {
             [0x00 | 0xff, ..] => {}
@@ -77,10 +79,6 @@ fn next_marker(mut bytes: &[u8]) -> Option<(u8, &[u8])> {
             [] => return None,
         }
     }
-}
-
-fn memchr(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|byte| *byte == 0xff)
 }
 
 fn take_segment(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
