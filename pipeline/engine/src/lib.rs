@@ -11,11 +11,13 @@ mod batcher;
 mod hop;
 mod order;
 mod telemetry;
+mod threads;
 mod worker;
 
 pub use batcher::{BatchLimits, gather_batches};
 pub use hop::{Crossing, each_concurrently};
 pub use order::{OutOfOrder, Reorder};
 pub use telemetry::{Meter, Reading};
+pub use threads::{ThreadDied, each_on_threads};
 pub use tokio_util::sync::CancellationToken;
 pub use worker::{WorkerError, work_on_thread};

@@ -16,8 +16,11 @@ pub struct BenchFetchArgs {
     /// Passes over the URLs; by default 1, over the embedded samples 16
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub passes: Option<u32>,
+    /// Also decode and resize, as a run does
+    #[arg(long)]
+    pub prepare: bool,
     /// Also decode, resize and write what img2dataset does: WebDataset archives in DIR
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "prepare")]
     pub write: Option<PathBuf>,
     /// The side of the resized image in pixels
     #[arg(long, default_value_t = 224, value_parser = clap::value_parser!(u32).range(1..=8_192))]

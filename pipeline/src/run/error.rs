@@ -1,6 +1,6 @@
 //! What can end a run before its last unit.
 
-use img2tokens_engine::{OutOfOrder, WorkerError};
+use img2tokens_engine::{OutOfOrder, ThreadDied, WorkerError};
 use img2tokens_shard::ShardError;
 use img2tokens_source::SourceError;
 use img2tokens_vision::{BatchError, VisionError};
@@ -17,6 +17,9 @@ pub enum RunError {
     /// The model or its device failed.
     #[error("tokenizing failed")]
     Vision(#[from] WorkerError<TokenizeError>),
+    /// A thread that decodes pictures panicked outside the decoder: a bug of this program.
+    #[error(transparent)]
+    Image(#[from] ThreadDied),
     /// Two pairs claim one place in a unit: a bug of this program.
     #[error("a unit's rows were mixed up")]
     Order(#[from] OutOfOrder),
@@ -36,7 +39,7 @@ impl RunError {
                 matches!(error, VisionError::Backend { .. })
             }
             // Bugs of this program: the same input would fail the same way again.
-            Self::Vision(_) | Self::Lost(_) | Self::Order(_) => false,
+            Self::Vision(_) | Self::Image(_) | Self::Lost(_) | Self::Order(_) => false,
         }
     }
 }

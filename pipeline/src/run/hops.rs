@@ -1,5 +1,6 @@
 //! What each hop does with one pair.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,6 +11,7 @@ use img2tokens_schemas::{
 use img2tokens_vision::{NotFinite, Picture, PixelBatch, TokenizedPicture, VisualTokenizer};
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
 
 use super::error::TokenizeError;
@@ -95,8 +97,8 @@ pub(super) async fn fetch(stages: &Stages, pair: WantedPair) -> Crossing<Encoded
     }
 }
 
-/// Hashes, decodes and resizes on a thread of the blocking pool. A picture that is kept leaves memory from here.
-pub(super) async fn prepare(stages: Arc<Stages>, pair: EncodedPair) -> Crossing<PreparedPair> {
+/// Hashes, decodes and resizes, on a thread of the hop. A picture that is kept leaves memory from here.
+pub(super) fn prepare(stages: &Stages, runtime: &Handle, pair: EncodedPair) -> Crossing<PreparedPair> {
     let EncodedPair {
         ticket,
         image,
@@ -104,18 +106,17 @@ pub(super) async fn prepare(stages: Arc<Stages>, pair: EncodedPair) -> Crossing<
         stated_digest,
     } = pair;
     let started = Instant::now();
-    let work = tokio::task::spawn_blocking(move || prepare_bytes(&stages, image, stated_digest, caption));
-    let prepared = work.await.unwrap_or_else(|lost| {
-        Err(Failure::new(
-            FailureReason::CorruptImage,
-            format!("the decoder gave up: {lost}"),
-        ))
+    // Nothing that it changes outlives it.
+    let work = AssertUnwindSafe(|| prepare_bytes(stages, image, stated_digest, caption));
+    let prepared = catch_unwind(work).unwrap_or_else(|_| {
+        let detail = "the image stage panicked; standard error says where";
+        Err(Failure::new(FailureReason::CorruptImage, detail))
     });
     ticket.spent(Part::Image, started);
     match prepared {
         Ok((pixels, facts, kept)) => {
             if let Some(kept) = kept {
-                ticket.keep(kept).await;
+                runtime.block_on(ticket.keep(kept));
             }
             Crossing::Onward(PreparedPair {
                 ticket,
@@ -124,7 +125,7 @@ pub(super) async fn prepare(stages: Arc<Stages>, pair: EncodedPair) -> Crossing<
             })
         }
         Err(failure) => {
-            ticket.end(Err(failure)).await;
+            runtime.block_on(ticket.end(Err(failure)));
             Crossing::Ended
         }
     }

@@ -21,9 +21,12 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use img2tokens_engine::{BatchLimits, CancellationToken, each_concurrently, gather_batches, work_on_thread};
+use img2tokens_engine::{
+    BatchLimits, CancellationToken, each_concurrently, each_on_threads, gather_batches, work_on_thread,
+};
 use img2tokens_shard::{Destination, ShardConfig, ShardStats};
 use img2tokens_vision::VisualTokenizer;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::channel;
 use tokio::task::JoinSet;
 
@@ -124,9 +127,19 @@ pub async fn run(run: Run) -> Result<Vec<ShardStats>, RunError> {
     });
 
     let (decoding, meter, stop) = (stages.clone(), meters.image.clone(), cancel.clone());
+    let runtime = Handle::current();
     hops.spawn(async move {
-        let prepare = |picture| hops::prepare(decoding.clone(), picture);
-        each_concurrently(pictures, pixels_out, Flow::decoders(), &meter, &stop, prepare).await;
+        let prepare = move |picture| hops::prepare(&decoding, &runtime, picture);
+        each_on_threads(
+            "image",
+            Flow::decoders(),
+            pictures,
+            pixels_out,
+            meter,
+            stop,
+            prepare,
+        )
+        .await?;
         Ok(Vec::new())
     });
 

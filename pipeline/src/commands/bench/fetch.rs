@@ -17,7 +17,7 @@ use img2tokens_source::Source;
 use serde_json::json;
 use tokio::sync::mpsc::{Sender, channel};
 
-use super::flow::{self, Tally, Wanted};
+use super::flow::{self, Tally, Until, Wanted};
 use super::usage;
 use crate::cli::BenchFetchArgs;
 use crate::config::Config;
@@ -39,16 +39,8 @@ pub(in crate::commands) async fn fetch(args: &BenchFetchArgs) -> Result<Exit, Fa
         true => Some(serve_samples().await.map_err(Failed::run)?),
         false => None,
     };
-    let write = args.write.as_ref().map(|folder| {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("--write {}: the folder cannot be made", folder.display()))?;
-        let images = ImageConfig {
-            size: args.size,
-            ..ImageConfig::default()
-        };
-        anyhow::Ok((folder.clone(), ImageStage::new(images)))
-    });
-    let write = write.transpose().map_err(Failed::usage)?;
+    let until = until(args).map_err(Failed::usage)?;
+    let measured = until.name();
     let tally = Arc::<Tally>::default();
     let (wanted_out, wanted) = channel(64);
     let passes = args.passes.unwrap_or(if embedded { SAMPLE_PASSES } else { 1 });
@@ -65,7 +57,7 @@ pub(in crate::commands) async fn fetch(args: &BenchFetchArgs) -> Result<Exit, Fa
         anyhow::Ok(())
     };
     let (started, cpu_before) = (Instant::now(), usage::cpu_s());
-    let flowing = flow::run(wanted, config.fetch.concurrency, &fetcher, write, &tally);
+    let flowing = flow::run(wanted, config.fetch.concurrency, &fetcher, until, &tally);
     let (fed, flowed) = tokio::join!(feeding, flowing);
     let seconds = started.elapsed().as_secs_f64();
     let cpu_s = usage::cpu_s().zip(cpu_before).map(|(now, before)| now - before);
@@ -74,18 +66,31 @@ pub(in crate::commands) async fn fetch(args: &BenchFetchArgs) -> Result<Exit, Fa
     if let Some(server) = server {
         server.stop().await;
     }
-    print(args, &tally, seconds, cpu_s);
+    print(args, measured, &tally, seconds, cpu_s);
     Ok(Exit::Done)
 }
 
-/// `images` are those that came through to the end: downloaded, or with `--write` written.
-fn print(args: &BenchFetchArgs, tally: &Tally, seconds: f64, cpu_s: Option<f64>) {
+fn until(args: &BenchFetchArgs) -> anyhow::Result<Until> {
+    let images = ImageStage::new(ImageConfig {
+        size: args.size,
+        ..ImageConfig::default()
+    });
+    Ok(match &args.write {
+        Some(folder) => {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("--write {}: the folder cannot be made", folder.display()))?;
+            Until::Written(images, folder.clone())
+        }
+        None if args.prepare => Until::Prepared(images),
+        None => Until::Fetched,
+    })
+}
+
+/// `images` are those that came through to the end.
+fn print(args: &BenchFetchArgs, measured: &str, tally: &Tally, seconds: f64, cpu_s: Option<f64>) {
     let failures = tally.failures();
     let failed: u64 = failures.values().sum();
-    let images = match args.write {
-        Some(_) => tally.written.load(Ordering::Relaxed),
-        None => tally.fetched.load(Ordering::Relaxed),
-    };
+    let images = tally.images.load(Ordering::Relaxed);
     let bytes = tally.bytes.load(Ordering::Relaxed);
     let failures: serde_json::Map<_, _> = failures
         .into_iter()
@@ -96,7 +101,7 @@ fn print(args: &BenchFetchArgs, tally: &Tally, seconds: f64, cpu_s: Option<f64>)
         "batch_size": 1,
         "dtype": "u8",
         "device": "cpu",
-        "backend": if args.write.is_some() { "fetch+image+write" } else { "fetch" },
+        "backend": measured,
         "concurrency": args.concurrency,
         "peak_in_flight": tally.peak_in_flight.load(Ordering::Relaxed),
         "images": images,

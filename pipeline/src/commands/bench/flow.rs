@@ -1,4 +1,4 @@
-//! The first half of a run alone: URLs to bytes, and as an option to resized pictures in WebDataset archives.
+//! The first half of a run alone: URLs to bytes, to pixels, to resized pictures in WebDataset archives.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,17 +8,20 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use img2tokens_engine::{CancellationToken, Crossing, Meter, each_concurrently};
+use img2tokens_engine::{CancellationToken, Crossing, Meter, ThreadDied, each_concurrently, each_on_threads};
 use img2tokens_fetch::{Fetched, Fetcher};
-use img2tokens_image::{ImageStage, encode_png};
+use img2tokens_image::{ImageStage, Prepared, encode_png};
 use img2tokens_schemas::{Digest, Failure, FailureReason};
 use img2tokens_shard::{ImageArchive, ImageSample, KeptImage};
 use serde_json::Map;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::mpsc::{Receiver, channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// Samples of one archive: img2dataset's own number.
 const ARCHIVE_SAMPLES: usize = 10_000;
+
+/// Pictures that wait between two steps.
+const QUEUE: usize = 8;
 
 /// A picture that is wanted.
 pub(super) struct Wanted {
@@ -27,12 +30,33 @@ pub(super) struct Wanted {
     pub(super) caption: String,
 }
 
+/// How far pictures go.
+pub(super) enum Until {
+    /// Downloaded.
+    Fetched,
+    /// Decoded and resized as well.
+    Prepared(ImageStage),
+    /// And written to archives in this folder.
+    Written(ImageStage, PathBuf),
+}
+
+impl Until {
+    /// What is measured, in a word.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Fetched => "fetch",
+            Self::Prepared(_) => "fetch+image",
+            Self::Written(..) => "fetch+image+write",
+        }
+    }
+}
+
 /// What happened so far.
 #[derive(Default)]
 pub(super) struct Tally {
-    pub(super) fetched: AtomicU64,
+    /// Pictures that came through to the end.
+    pub(super) images: AtomicU64,
     pub(super) bytes: AtomicU64,
-    pub(super) written: AtomicU64,
     in_flight: AtomicUsize,
     pub(super) peak_in_flight: AtomicUsize,
     failures: Mutex<BTreeMap<FailureReason, u64>>,
@@ -56,7 +80,7 @@ struct Got {
 }
 
 /// A picture as it will be stored.
-struct Ready {
+struct Stored {
     wanted: Wanted,
     png: Vec<u8>,
     size: u32,
@@ -64,7 +88,7 @@ struct Ready {
     sha256: Digest,
 }
 
-/// Downloads all that `wanted` gives, `concurrency` at a time; decodes, resizes and writes it if `write` says where.
+/// Downloads all that `wanted` gives, `concurrency` at a time, and takes it as far as `until` says.
 ///
 /// # Errors
 /// If an archive cannot be written. A picture that fails is counted.
@@ -72,26 +96,41 @@ pub(super) async fn run(
     wanted: Receiver<Wanted>,
     concurrency: usize,
     fetcher: &Fetcher,
-    write: Option<(PathBuf, ImageStage)>,
+    until: Until,
     tally: &Arc<Tally>,
 ) -> anyhow::Result<()> {
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let (cancel, meters) = (CancellationToken::new(), [Meter::default(), Meter::default()]);
-    let (got_out, mut got) = channel(2 * cores);
+    let (got_out, got) = channel(QUEUE);
+    let (cancel, meter) = (CancellationToken::new(), Meter::default());
     let download = |wanted| download(fetcher, wanted, tally);
-    let fetching = each_concurrently(wanted, got_out, concurrency, &meters[0], &cancel, download);
-    let Some((folder, images)) = write else {
-        let draining = async { while got.recv().await.is_some() {} };
-        tokio::join!(fetching, draining);
-        return Ok(());
-    };
-    let (ready_out, ready) = channel(2 * cores);
-    let prepare = |got| prepare(images.clone(), got, tally);
-    let preparing = each_concurrently(got, ready_out, cores, &meters[1], &cancel, prepare);
-    let counted = tally.clone();
-    let writing = tokio::task::spawn_blocking(move || write_archives(&folder, ready, &counted));
-    let ((), (), written) = tokio::join!(fetching, preparing, writing);
-    written?
+    let fetching = each_concurrently(wanted, got_out, concurrency, &meter, &cancel, download);
+    match until {
+        Until::Fetched => {
+            tokio::join!(fetching, count(got, tally));
+        }
+        Until::Prepared(images) => {
+            let (ready_out, ready) = channel(QUEUE);
+            let preparing = on_all_cores(got, ready_out, tally, move |got| prepare(&images, &got));
+            let ((), prepared, ()) = tokio::join!(fetching, preparing, count(ready, tally));
+            prepared?;
+        }
+        Until::Written(images, folder) => {
+            let (ready_out, ready) = channel(QUEUE);
+            let preparing = on_all_cores(got, ready_out, tally, move |got| store(&images, got));
+            let counted = tally.clone();
+            let writing = tokio::task::spawn_blocking(move || write_archives(&folder, ready, &counted));
+            let ((), prepared, written) = tokio::join!(fetching, preparing, writing);
+            prepared?;
+            written??;
+        }
+    }
+    Ok(())
+}
+
+/// The end of pictures that go no further.
+async fn count<T>(mut pictures: Receiver<T>, tally: &Tally) {
+    while pictures.recv().await.is_some() {
+        tally.images.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 async fn download(fetcher: &Fetcher, wanted: Wanted, tally: &Tally) -> Crossing<Got> {
@@ -101,7 +140,6 @@ async fn download(fetcher: &Fetcher, wanted: Wanted, tally: &Tally) -> Crossing<
     tally.in_flight.fetch_sub(1, Ordering::Relaxed);
     match fetched {
         Ok(body) => {
-            tally.fetched.fetch_add(1, Ordering::Relaxed);
             tally.bytes.fetch_add(body.bytes.len() as u64, Ordering::Relaxed);
             Crossing::Onward(Got { wanted, body })
         }
@@ -112,35 +150,54 @@ async fn download(fetcher: &Fetcher, wanted: Wanted, tally: &Tally) -> Crossing<
     }
 }
 
-async fn prepare(images: ImageStage, got: Got, tally: &Tally) -> Crossing<Ready> {
-    let work = tokio::task::spawn_blocking(move || prepare_bytes(&images, got));
-    match work.await {
-        Ok(Ok(ready)) => Crossing::Onward(ready),
-        Ok(Err(failure)) => {
+/// Works on pictures on as many threads as there are cores, as a run does.
+async fn on_all_cores<T: Send + 'static>(
+    got: Receiver<Got>,
+    out: Sender<T>,
+    tally: &Arc<Tally>,
+    work: impl Fn(Got) -> Result<T, Failure> + Clone + Send + 'static,
+) -> Result<(), ThreadDied> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let tally = tally.clone();
+    let each = move |got| match work(got) {
+        Ok(done) => Crossing::Onward(done),
+        Err(failure) => {
             tally.fail(failure.reason);
             Crossing::Ended
         }
-        Err(_) => {
-            tally.fail(FailureReason::CorruptImage);
-            Crossing::Ended
-        }
-    }
+    };
+    each_on_threads(
+        "image",
+        cores,
+        got,
+        out,
+        Arc::default(),
+        CancellationToken::new(),
+        each,
+    )
+    .await
 }
 
-fn prepare_bytes(images: &ImageStage, Got { wanted, body }: Got) -> Result<Ready, Failure> {
-    let prepared = images.prepare(&body.bytes).map_err(Failure::from)?;
+/// What a run does to every picture: pixels, and the digest of the file.
+fn prepare(images: &ImageStage, got: &Got) -> Result<(Prepared, Digest), Failure> {
+    let prepared = images.prepare(&got.body.bytes).map_err(Failure::from)?;
+    Ok((prepared, Digest(Sha256::digest(&got.body.bytes).into())))
+}
+
+fn store(images: &ImageStage, got: Got) -> Result<Stored, Failure> {
+    let (prepared, sha256) = prepare(images, &got)?;
     let png = encode_png(&prepared.pixels)
         .map_err(|error| Failure::new(FailureReason::CorruptImage, error.to_string()))?;
-    Ok(Ready {
-        wanted,
+    Ok(Stored {
+        wanted: got.wanted,
         png,
         size: prepared.pixels.size(),
         original: (prepared.width, prepared.height),
-        sha256: Digest(Sha256::digest(&body.bytes).into()),
+        sha256,
     })
 }
 
-fn write_archives(folder: &Path, mut ready: Receiver<Ready>, tally: &Tally) -> anyhow::Result<()> {
+fn write_archives(folder: &Path, mut ready: Receiver<Stored>, tally: &Tally) -> anyhow::Result<()> {
     let columns = Map::new();
     let mut first = ready.blocking_recv();
     for number in 0_u32.. {
@@ -151,7 +208,7 @@ fn write_archives(folder: &Path, mut ready: Receiver<Ready>, tally: &Tally) -> a
         let mut next = Some(sample);
         while let Some(ready_sample) = next.take() {
             append(&mut archive, &ready_sample, &columns)?;
-            tally.written.fetch_add(1, Ordering::Relaxed);
+            tally.images.fetch_add(1, Ordering::Relaxed);
             samples += 1;
             match ready.blocking_recv() {
                 more if samples == ARCHIVE_SAMPLES => first = more,
@@ -165,7 +222,7 @@ fn write_archives(folder: &Path, mut ready: Receiver<Ready>, tally: &Tally) -> a
 
 fn append(
     archive: &mut ImageArchive<BufWriter<File>>,
-    ready: &Ready,
+    ready: &Stored,
     columns: &Map<String, serde_json::Value>,
 ) -> std::io::Result<()> {
     archive.append(&ImageSample {

@@ -5,6 +5,7 @@ use std::time::Instant;
 use img2tokens_image::{ImageConfig, ImageStage};
 use serde_json::json;
 
+use super::usage;
 use crate::cli::BenchImageArgs;
 use crate::commands::files::read_image;
 use crate::exit::{Exit, Failed};
@@ -19,11 +20,12 @@ pub(super) fn image(args: &BenchImageArgs) -> Result<Exit, Failed> {
     });
     let pass = || files.iter().filter(|bytes| stage.prepare(bytes).is_ok()).count();
     let prepared = pass();
-    let started = Instant::now();
+    let (started, cpu_before) = (Instant::now(), usage::cpu_s());
     for _ in 0..args.passes {
         pass();
     }
     let seconds = started.elapsed().as_secs_f64();
+    let cpu_s = usage::cpu_s().zip(cpu_before).map(|(now, before)| now - before);
     let images = f64::from(args.passes) * files.len() as f64;
     let report = json!({
         "images_per_s": images / seconds,
@@ -35,6 +37,7 @@ pub(super) fn image(args: &BenchImageArgs) -> Result<Exit, Failed> {
         "size": args.size,
         "images": images,
         "seconds": seconds,
+        "cpu_s": cpu_s,
         "prepared": prepared,
         "refused": files.len() - prepared,
         "bytes": files.iter().map(Vec::len).sum::<usize>(),
