@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Fetch + decode + resize + write, img2dataset and `img2tokens bench fetch --write` in turn, on one machine: the same
-# corpus from the same nginx on loopback. Prints a table of images/s, CPU time and peak memory of both.
+# Fetch + decode + resize, img2dataset and `img2tokens bench fetch` in turn, on one machine: the same corpus from the same
+# nginx on loopback. Ours runs twice: writing what img2dataset writes (it cannot do without), and without, as a run does.
+# Prints a table of images/s, CPU time and peak memory, and what the JPEGs cost beside bare libjpeg-turbo and
+# fast_image_resize on as many threads as there are cores.
 #
 # usage: scripts/bench_vs_img2dataset.sh [ROUNDS] [IMAGES]      (3 rounds of 2000)
 #
-# Needs nginx (apt-get install nginx-light), Python 3.11, a package registry for img2dataset (pinned), and the golden
+# Needs nginx, cmake and nasm (apt-get install nginx-light cmake nasm; the latter two for libjpeg-turbo), Python 3.11, a package registry for img2dataset (pinned), and the golden
 # pictures in ../shared (or IMG2TOKENS_SHARED), of which the corpus is made. Everything lies under $BENCH_DIR.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -23,7 +25,9 @@ fail() {
     exit 1
 }
 
-command -v nginx >/dev/null || fail "nginx is not installed: apt-get install nginx-light"
+for tool in nginx cmake nasm; do
+    command -v $tool >/dev/null || fail "$tool is not installed: apt-get install nginx-light cmake nasm"
+done
 [[ -x $program ]] || fail "$program is not built: cargo build --release --bin img2tokens"
 [[ -d $shared/golden/images ]] || fail "no golden pictures at $shared: set IMG2TOKENS_SHARED"
 mkdir -p "$work"
@@ -76,16 +80,36 @@ img2dataset() {
         >"$work/img2dataset-$1.json"
 }
 
-img2tokens() {
-    rm -rf "$work/ours-$1"
-    "$python" "$parts/measure.py" "$work/ours-$1.log" "$program" bench fetch --input "$corpus/pairs.parquet" \
-        --allow-private-addresses --concurrency 128 --per-host 128 --write "$work/ours-$1" --size 224 \
-        >"$work/ours-$1.json"
+bench() {
+    local name=$1
+    shift
+    "$python" "$parts/measure.py" "$work/$name.log" "$program" bench fetch --allow-private-addresses \
+        --concurrency 128 --per-host 128 --size 224 "$@" >"$work/$name.json"
 }
 
+img2tokens() {
+    rm -rf "$work/ours-$1"
+    bench "ours-$1" --input "$corpus/pairs.parquet" --write "$work/ours-$1"
+    bench "unwritten-$1" --input "$corpus/pairs.parquet" --prepare
+}
+
+# The whole JPEGs alone: ours with the download, and the least that their decoding and resizing can cost.
+bare() {
+    bench "jpegs-$1" --urls "$corpus/jpegs.txt" --prepare
+    local running=()
+    for ((core = 0; core < $(nproc); core++)); do
+        (cd "$corpus/site" && xargs "$work/bare/release/bare" 1 <"$corpus/jpegs.files") >"$work/bare-$1-$core.json" &
+        running+=($!)
+    done
+    wait "${running[@]}"
+}
+
+cargo build --quiet --release --manifest-path "$parts/bare/Cargo.toml" --target-dir "$work/bare"
+"$python" "$parts/jpegs.py" "$corpus/site" "http://127.0.0.1:$port" "$corpus/jpegs"
 for ((round = 1; round <= rounds; round++)); do
     img2dataset "$round"
     img2tokens "$round"
+    bare "$round"
 done
 cat "$corpus/corpus.json"
 printf '\n\n'

@@ -47,13 +47,17 @@ def main() -> None:
     started, peak = time.monotonic(), 0
     with open(log, "wb") as out:
         running = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=os.environ)
-        while running.poll() is None:
+        while running.returncode is None:
             peak = max(peak, memory(descendants(running.pid)))
-            time.sleep(0.1)
+            try:
+                running.wait(0.1)
+            except subprocess.TimeoutExpired:
+                continue
+    seconds = time.monotonic() - started
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(json.dumps({
         "code": running.returncode,
-        "seconds": time.monotonic() - started,
+        "seconds": seconds,
         "cpu_s": used.ru_utime + used.ru_stime,
         "peak_memory_bytes": peak,
     }))
