@@ -52,11 +52,8 @@ fn whole_boxes(bytes: &[u8]) -> &[u8] {
 
 fn decode_frame(data: &[u8], color: Option<&ColorInformation>, limits: Limits) -> Result<Raster, ImageError> {
     let header = AV1Metadata::parse_av1_bitstream(data).map_err(refused)?;
-    limits.admit(
-        header.max_frame_width.get(),
-        header.max_frame_height.get(),
-        BYTES_PER_PIXEL,
-    )?;
+    let (width, height) = sides(&header);
+    limits.admit(width, height, BYTES_PER_PIXEL)?;
     let picture = picture(data, &header).map_err(corrupt)?;
     limits.admit(picture.width(), picture.height(), BYTES_PER_PIXEL)?;
     let coding = match color {
@@ -98,10 +95,15 @@ fn picture(data: &[u8], header: &AV1Metadata) -> Result<Picture, Rav1dError> {
     Err(Rav1dError::TryAgain)
 }
 
+fn sides(header: &AV1Metadata) -> (u32, u32) {
+    (header.max_frame_width.get(), header.max_frame_height.get())
+}
+
 /// Tiles, row by row, of one size; those at the right and the bottom reach beyond the image.
 fn decode_grid(file: &AvifParser<'_>, grid: &GridConfig, limits: Limits) -> Result<Raster, ImageError> {
     let (width, height) = (grid.output_width, grid.output_height);
-    limits.admit(width, height, BYTES_PER_PIXEL)?;
+    // A tile and the image.
+    limits.admit(width, height, BYTES_PER_PIXEL + 3)?;
     let stride = width as usize * 3;
     let mut rgb = vec![0; stride * height as usize];
     for index in 0..usize::from(grid.rows) * usize::from(grid.columns) {
@@ -109,11 +111,13 @@ fn decode_grid(file: &AvifParser<'_>, grid: &GridConfig, limits: Limits) -> Resu
             index / usize::from(grid.columns),
             index % usize::from(grid.columns),
         );
-        let tile = decode_frame(
-            &file.tile_data(index).map_err(refused)?,
-            file.color_info(),
-            limits,
-        )?;
+        let data = file.tile_data(index).map_err(refused)?;
+        // Any number of tiles may name the same bytes: none is decoded that has no place in the image.
+        let header = AV1Metadata::parse_av1_bitstream(&data).map_err(refused)?;
+        if !fits(grid, sides(&header)) {
+            return Err(corrupt("a tile of a size that does not make up the grid"));
+        }
+        let tile = decode_frame(&data, file.color_info(), limits)?;
         let left = column * tile.width as usize * 3;
         let top = row * tile.height as usize;
         let targets = rgb.chunks_exact_mut(stride).skip(top);
@@ -128,6 +132,15 @@ fn decode_grid(file: &AvifParser<'_>, grid: &GridConfig, limits: Limits) -> Resu
     Ok(Raster { width, height, rgb })
 }
 
+/// Whether tiles of these sides cover the image, and none lies outside of it.
+fn fits(grid: &GridConfig, (tile_width, tile_height): (u32, u32)) -> bool {
+    let covers = |tile: u32, count: u8, side: u32| {
+        let (tile, count, side) = (u64::from(tile), u64::from(count), u64::from(side));
+        tile * count >= side && tile * count.saturating_sub(1) < side
+    };
+    covers(tile_width, grid.columns, grid.output_width) && covers(tile_height, grid.rows, grid.output_height)
+}
+
 fn refused(error: zenavif_parse::Error) -> ImageError {
     match error {
         zenavif_parse::Error::Unsupported(what) => ImageError::Unsupported {
@@ -139,4 +152,25 @@ fn refused(error: zenavif_parse::Error) -> ImageError {
 
 pub(super) fn corrupt(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ImageError {
     ImageError::corrupt(ImageFormat::Avif, source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_that_lie_outside_the_image_or_do_not_cover_it_are_no_grid() {
+        let grid = GridConfig {
+            rows: 2,
+            columns: 3,
+            output_width: 250,
+            output_height: 130,
+        };
+        for tile in [(84, 65), (100, 128), (124, 129)] {
+            assert!(fits(&grid, tile), "{tile:?}");
+        }
+        for tile in [(83, 65), (84, 64), (125, 65), (84, 130), (8192, 8192), (0, 0)] {
+            assert!(!fits(&grid, tile), "{tile:?}");
+        }
+    }
 }

@@ -43,6 +43,16 @@ const SOS: u8 = 0xda;
 
 /// Walks `bytes`, which begin with a start-of-image marker, to the end-of-image marker.
 pub(crate) fn walk(bytes: &[u8]) -> Result<Frame, MarkerError> {
+    walk_on(bytes, |_| false)
+}
+
+/// The first frame header of `bytes`, if there is one before anything that cannot be.
+pub(crate) fn first_frame(bytes: &[u8]) -> Option<Frame> {
+    walk_on(bytes, |_| true).ok()
+}
+
+/// Walks to the end, or to a frame that is `enough`.
+fn walk_on(bytes: &[u8], enough: impl Fn(Frame) -> bool) -> Result<Frame, MarkerError> {
     let mut frame = None;
     let mut rest = bytes.get(2..).ok_or(MarkerError::Truncated)?;
     loop {
@@ -59,7 +69,13 @@ pub(crate) fn walk(bytes: &[u8]) -> Result<Frame, MarkerError> {
                     SOS if frame.is_none() => return Err(MarkerError::NoFrame),
                     DHT | JPG | DAC => {}
                     0xc0..=0xcf if frame.is_some() => return Err(MarkerError::SecondFrame),
-                    0xc0..=0xcf => frame = Some(parse_frame(marker, segment).ok_or(MarkerError::ShortFrame)?),
+                    0xc0..=0xcf => {
+                        let found = parse_frame(marker, segment).ok_or(MarkerError::ShortFrame)?;
+                        if enough(found) {
+                            return Ok(found);
+                        }
+                        frame = Some(found);
+                    }
                     _ => {}
                 }
             }

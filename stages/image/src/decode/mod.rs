@@ -15,6 +15,7 @@ pub(crate) mod jpeg;
 pub(crate) mod jpeg_markers;
 pub(crate) mod png;
 pub(crate) mod tiff;
+pub(crate) mod tiff_chunks;
 pub(crate) mod tiff_orientation;
 pub(crate) mod tiff_patch;
 pub(crate) mod tiff_samples;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::Cursor;
+use std::ops::Range;
 
 use img2tokens_schemas::ImageFormat;
 use tiff::decoder::{BufferLayoutPreference, Decoder, DecodingResult};
@@ -11,7 +12,7 @@ use tiff::{ColorType, TiffError};
 use super::color::Palette;
 use super::tiff_orientation::upright;
 use super::tiff_samples::{Form, Kind, Samples};
-use super::{Raster, tiff_patch};
+use super::{Raster, tiff_chunks, tiff_patch};
 use crate::ImageError;
 use crate::limits::{Limits, MAX_DECODE_BYTES};
 
@@ -26,6 +27,9 @@ const BLACK_IS_ZERO: u16 = 1;
 
 pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Raster, ImageError> {
     let mut reader = open(bytes)?;
+    let (width, height) = reader.dimensions().map_err(refused)?;
+    limits.admit(width, height, 3)?;
+    let chunks = tiff_chunks::admitted(bytes, &mut reader).map_err(corrupt)?;
     let mut tag = |tag| reader.find_tag_unsigned::<u16>(tag).ok().flatten();
     let orientation = tag(Tag::Orientation).unwrap_or(1);
     let mirrored = tag(Tag::FillOrder) == Some(LEAST_SIGNIFICANT_FIRST);
@@ -34,7 +38,7 @@ pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Raster, ImageError>
     // The decoder knows neither of these two: it is given a copy of the file that is without.
     let mut file = Cow::Borrowed(bytes);
     if mirrored {
-        mirror_bits(file.to_mut(), &mut reader)?;
+        mirror_bits(file.to_mut(), &chunks);
     }
     let palette = indexed.then(|| color_map(&mut reader)).transpose()?;
     if indexed {
@@ -54,18 +58,12 @@ fn open(bytes: &[u8]) -> Result<Reader<'_>, ImageError> {
         .with_limits(budget))
 }
 
-/// Puts the bits of the strips' bytes in the usual order.
-fn mirror_bits(file: &mut [u8], reader: &mut Reader<'_>) -> Result<(), ImageError> {
-    let offsets = reader.get_tag_u64_vec(Tag::StripOffsets).map_err(refused)?;
-    let lengths = reader.get_tag_u64_vec(Tag::StripByteCounts).map_err(refused)?;
-    for (offset, length) in offsets.iter().zip(&lengths) {
-        let (start, end) = (*offset as usize, offset.saturating_add(*length) as usize);
-        let strip = file
-            .get_mut(start..end)
-            .ok_or_else(|| corrupt("a strip outside the file"))?;
-        strip.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
+/// Puts the bits of the strips' or tiles' bytes in the usual order.
+fn mirror_bits(file: &mut [u8], chunks: &[Range<usize>]) {
+    for chunk in chunks {
+        let bytes = file.get_mut(chunk.clone()).unwrap_or_default();
+        bytes.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
     }
-    Ok(())
 }
 
 fn decode_page(
@@ -74,7 +72,6 @@ fn decode_page(
     limits: Limits,
 ) -> Result<Raster, ImageError> {
     let (width, height) = decoder.dimensions().map_err(refused)?;
-    limits.admit(width, height, 3)?;
     let color = decoder.colortype().map_err(refused)?;
     // A strip or tile as it is unpacked, all samples, and the RGB pixels.
     let sample_bytes = u64::from(color.bit_depth().div_ceil(8)) * u64::from(color.num_samples());
