@@ -3,30 +3,61 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
-use img2tokens_shard::{Destination, ShardError, committed, read_stats};
+use futures::{StreamExt, TryStreamExt, stream};
+use img2tokens_shard::{Destination, ShardError, ShardStats, committed, read_stats};
 
 use crate::plan::Plan;
 use crate::summary::Totals;
 
-/// Writes the card if every unit of the plan is committed; returns whether that is so.
+/// The card's name under the output root.
+pub const CARD_FILE: &str = "README.md";
+
+/// Stats files that are read at one time: of a store, each costs a round trip.
+const AT_ONCE: usize = 64;
+/// The most inputs that the card names one by one.
+const NAMED_INPUTS: usize = 20;
+
+/// Whether every unit of the plan is committed, by one listing; if so, writes the card. Of a run that committed nothing
+/// itself (`changed` is false) only if there is none yet: it takes reading every unit's stats.
 ///
 /// # Errors
-/// If the stats cannot be read or the card not written.
-pub async fn write_if_complete(destination: &Destination, plan: &Plan) -> Result<bool, ShardError> {
+/// If the stats cannot be read or the card not written; or if a unit was committed under another plan.
+pub async fn write_if_complete(
+    destination: &Destination,
+    plan: &Plan,
+    changed: bool,
+) -> Result<bool, ShardError> {
     let units = committed(destination).await?;
     if (units.len() as u64) < plan.units {
         return Ok(false);
     }
-    let mut totals = Totals::default();
-    for unit in units {
-        if let Some(stats) = read_stats(destination, unit).await? {
+    if changed || !destination.exists(CARD_FILE).await? {
+        let stats = units
+            .into_iter()
+            .map(|unit| async move { read_stats(destination, unit).await });
+        let mut stats = stream::iter(stats).buffered(AT_ONCE);
+        let mut totals = Totals::default();
+        while let Some(stats) = stats.try_next().await?.flatten() {
+            refuse_other_plan(plan, &stats)?;
             totals.add(&stats);
         }
+        destination
+            .put_atomic(CARD_FILE, Bytes::from(card(plan, &totals)))
+            .await?;
     }
-    destination
-        .put_atomic("README.md", Bytes::from(card(plan, &totals)))
-        .await?;
     Ok(true)
+}
+
+/// A run that was at work under a plan that another replaced may have committed a unit after the replacement.
+fn refuse_other_plan(plan: &Plan, stats: &ShardStats) -> Result<(), ShardError> {
+    if stats.plan == plan.hash {
+        return Ok(());
+    }
+    Err(ShardError::OtherPlan {
+        unit: stats.unit,
+        expected: plan.hash.clone(),
+        found: stats.plan.clone(),
+    })
 }
 
 fn card(plan: &Plan, totals: &Totals) -> String {
@@ -64,6 +95,9 @@ dataset holds codes in both orders.
 | reason | pairs |
 |---|---|
 {failures}
+## Where it comes from
+
+{origin}
 ## How to load it
 
 ```python
@@ -97,7 +131,33 @@ print(data[0]["input_ids"])
         median = totals.image_codes.median().unwrap_or(0),
         ids = totals.input_ids.sum(),
         extras = optional_columns(plan, totals),
+        origin = origin(plan),
     )
+}
+
+/// Inputs, of many only the first ones; program, plan and settings.
+fn origin(plan: &Plan) -> String {
+    let mut text = String::new();
+    for input in plan.inputs.iter().take(NAMED_INPUTS) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "- `{}`, {} bytes", input.name, input.survey.size);
+    }
+    if let Some(more) = plan
+        .inputs
+        .len()
+        .checked_sub(NAMED_INPUTS)
+        .filter(|more| *more > 0)
+    {
+        let _ = writeln!(text, "- and {more} more");
+    }
+    let settings = serde_json::to_string_pretty(&plan.identity.settings).unwrap_or_default();
+    let _ = writeln!(
+        text,
+        "\nProgram `{}`, plan `{}`: `plan.json` has the inputs with their sizes and entity tags, and the units. Every \
+         setting\nthat changes what is written:\n\n```json\n{settings}\n```",
+        plan.program, plan.hash,
+    );
+    text
 }
 
 /// What the optional columns hold.

@@ -2,17 +2,19 @@
 
 mod bench_fetch;
 mod model;
+mod run;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use img2tokens_vision::{Dtype, Merger};
 
-use crate::config::{BackendChoice, DeviceChoice, Override, ProviderChoice, SelectionChoice, Vision};
+use crate::config::{BackendChoice, DeviceChoice, ProviderChoice, SelectionChoice, Vision};
 use crate::export::Format;
 
 pub use bench_fetch::BenchFetchArgs;
 pub use model::{ModelCommand, ModelConvertArgs, ModelFetchArgs, ModelInfoArgs, ModelVerifyArgs, SharedArgs};
+pub use run::{ConfigArgs, PlanArgs, RunArgs, ShardOf, StopArgs, UnitArgs};
 
 /// Web-scale image-text pairs to token sequences that a multimodal language model trains on.
 #[derive(Debug, Parser)]
@@ -41,7 +43,7 @@ pub enum Command {
     /// Tokenize all pairs of a config's inputs; units that are committed already are skipped
     Run(RunArgs),
     /// Make the plan, or show the one that stands, without running it
-    Plan(RunArgs),
+    Plan(PlanArgs),
     /// Run one unit of the plan, for an engine that schedules units
     Unit(UnitArgs),
     /// Print the visual codes of local images, one JSON line each
@@ -62,38 +64,6 @@ pub enum Command {
     /// Measure a stage and print JSON
     #[command(subcommand)]
     Bench(BenchCommand),
-}
-
-/// A config and what is laid over it.
-#[derive(Debug, Args)]
-pub struct ConfigArgs {
-    /// The config file (TOML)
-    pub config: PathBuf,
-    /// Lay a value over the config's, for example --set output.path=tokens
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<Override>,
-}
-
-/// `run` and `plan`
-#[derive(Debug, Args)]
-pub struct RunArgs {
-    /// The config
-    #[command(flatten)]
-    pub config: ConfigArgs,
-    /// Plan only the first N rows of the input
-    #[arg(long, value_name = "N")]
-    pub limit: Option<u64>,
-}
-
-/// `unit`
-#[derive(Debug, Args)]
-pub struct UnitArgs {
-    /// The config
-    #[command(flatten)]
-    pub run: RunArgs,
-    /// The unit's number in the plan
-    #[arg(long, value_name = "N")]
-    pub unit: u64,
 }
 
 /// A model and how it is run.

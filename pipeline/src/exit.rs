@@ -1,6 +1,9 @@
 //! How the program ends: its exit codes, and errors that know theirs.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
+
+use crate::local_copy::CopyError;
 
 /// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +47,14 @@ pub struct Failed {
 }
 
 impl Failed {
-    /// Wrong usage or config; a store that is away for a moment is worth trying again all the same.
+    /// Wrong usage or config; but a store that is away for a moment is worth trying again, and an output or cache that
+    /// cannot be written is no mistake in the config.
     pub fn usage(error: impl Into<anyhow::Error>) -> Self {
         let error = error.into();
         let exit = if crate::job::is_transient(&error) {
             Exit::Retry
+        } else if error.chain().any(is_of_the_surroundings) {
+            Exit::Failed
         } else {
             Exit::Usage
         };
@@ -62,7 +68,7 @@ impl Failed {
             .error
             .chain()
             .filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-        causes.any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+        causes.any(|error| error.kind() == ErrorKind::BrokenPipe)
     }
 
     /// A run that failed, for good or for now.
@@ -87,6 +93,41 @@ impl Failed {
                 parts.push(text);
             }
         }
-        parts.join(": ")
+        let mut line = parts.join(": ");
+        let mut causes = self
+            .error
+            .chain()
+            .filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+        if self.error.chain().any(is_of_the_surroundings)
+            && let Some(advice) = causes.find_map(|error| advice(error.kind()))
+        {
+            line.push_str("; ");
+            line.push_str(advice);
+        }
+        line
+    }
+}
+
+/// Whether a cause lies in what is around the program: the output's or the cache's disk or store.
+fn is_of_the_surroundings(cause: &(dyn std::error::Error + 'static)) -> bool {
+    use img2tokens_shard::ShardError;
+    match cause.downcast_ref::<ShardError>() {
+        Some(ShardError::Io { .. }) => true,
+        // What is not there was named wrongly.
+        Some(ShardError::Store { source, .. }) => !matches!(**source, object_store::Error::NotFound { .. }),
+        _ => matches!(cause.downcast_ref::<CopyError>(), Some(CopyError::Disk { .. })),
+    }
+}
+
+/// What a person can do about a disk that refuses.
+const fn advice(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            Some("make room and run the same command again: it goes on where it was")
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            Some("let this user read and write there, or name another place")
+        }
+        _ => None,
     }
 }

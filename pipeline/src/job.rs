@@ -1,23 +1,24 @@
 //! A job: everything a run needs, built from the config and checked, before the first picture is asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use img2tokens_engine::CancellationToken;
 use img2tokens_schemas::OptionalColumns;
-use img2tokens_shard::{Destination, ShardConfig, ShardError, ShardStats};
+use img2tokens_shard::{Destination, ShardConfig, ShardError};
 use img2tokens_source::{Input, SourceError, expand};
-use img2tokens_vision::ModelConfig;
+use img2tokens_vision::{ModelConfig, VisualTokenizer};
 use serde_json::json;
 
 use crate::config::{Compression, Config, KeptImages};
 use crate::embedded::{self, EmbeddedSamples};
+use crate::local_copy;
 use crate::model::{self, Model};
-use crate::plan::{self, Identity, Plan, PlanError};
+use crate::plan::{self, Followed, Identity, Plan, PlanError, Wanted};
 use crate::run::{self, Flow, Meters, PlannedUnit, Run, RunError};
 use crate::stages::{self, Stages};
-use crate::storage;
-use crate::storage::Located;
+use crate::stop::StopTokens;
+use crate::storage::{self, Located, StorageError};
+use crate::summary::Totals;
 
 /// A planned run.
 pub struct Job {
@@ -35,30 +36,50 @@ pub struct Job {
     samples: Option<EmbeddedSamples>,
 }
 
+/// What a job is to be.
+#[derive(Debug)]
+pub struct Ask {
+    /// The config.
+    pub config: Config,
+    /// The number of input rows taken, if not all.
+    pub limit: Option<u64>,
+    /// Replace the plan that stands if it is another.
+    pub new_plan: bool,
+    /// The one unit that is to be run, if not all: other units' inputs are not looked at.
+    pub unit: Option<u64>,
+}
+
 impl Job {
     /// Opens model, tokenizer and inputs, and makes the plan or checks the run against the one that stands.
     ///
     /// # Errors
     /// One line that says what is wrong and what to do.
-    pub async fn prepare(config: Config, limit: Option<u64>) -> anyhow::Result<Self> {
-        let model = model::open(&config.vision, None)?;
+    pub async fn prepare(ask: Ask) -> anyhow::Result<Self> {
+        let Ask {
+            config,
+            limit,
+            new_plan,
+            unit,
+        } = ask;
+        let here = local_copy::of(&config).await?;
+        let model = model::open(&here.vision, None)?;
         model::check(&config.vision, model.config())?;
-        let stages = Stages::new(&config, model.config())?;
+        let stages = Stages::new(&here, model.config())?;
         let destination = Arc::new(storage::destination(&config.output.path)?);
         let samples = embedded::start_if_asked(&config).await?;
         let inputs = inputs(&config, samples.as_ref()).await?;
         let identity = Identity::new(&config, &model, &stages.text, limit)?;
-        let plan = match Plan::read(&destination).await? {
-            Some(plan) => plan,
-            None => {
-                plan::make(&stages.source, &inputs, identity.clone())
-                    .await?
-                    .store(&destination)
-                    .await?
-            }
+        let wanted = Wanted {
+            source: &stages.source,
+            inputs: &inputs,
+            identity,
+            unit,
         };
-        plan.check_identity(&identity)?;
-        let inputs = unchanged_inputs(&plan, &inputs).await?;
+        let Followed { plan, inputs } = if new_plan {
+            plan::renew(&destination, &wanted).await?
+        } else {
+            plan::follow(&destination, &wanted).await?
+        };
         let units = plan.planned_units(&inputs);
         let shard = shard_config(&config, &plan, &stages, model.config())?;
         Ok(Self {
@@ -73,7 +94,7 @@ impl Job {
         })
     }
 
-    /// Runs `units` and returns the stats of those that were committed.
+    /// Runs `units` and returns the sums over those that were committed.
     ///
     /// # Errors
     /// If the model cannot be loaded, or as [`run::run`].
@@ -81,10 +102,24 @@ impl Job {
         self,
         units: Vec<PlannedUnit>,
         meters: Meters,
-        cancel: CancellationToken,
-    ) -> anyhow::Result<Vec<ShardStats>> {
+        stop: StopTokens,
+    ) -> anyhow::Result<Totals> {
         let extras = model::extras(&self.config.output);
         let tokenizer = model::load(&self.config.vision, extras, &self.model)?;
+        self.run_with(tokenizer, units, meters, stop).await
+    }
+
+    /// The same with a model that is loaded already.
+    ///
+    /// # Errors
+    /// As [`run::run`].
+    pub async fn run_with(
+        self,
+        tokenizer: Box<dyn VisualTokenizer>,
+        units: Vec<PlannedUnit>,
+        meters: Meters,
+        stop: StopTokens,
+    ) -> anyhow::Result<Totals> {
         let flow = Flow {
             fetches: self.config.fetch.concurrency,
             batch_size: self.config.vision.batch_size,
@@ -98,7 +133,7 @@ impl Job {
             shard: Arc::new(self.shard),
             flow,
             meters,
-            cancel,
+            stop,
         })
         .await;
         if let Some(samples) = self.samples {
@@ -130,27 +165,24 @@ pub(crate) async fn inputs(
                 .map(Arc::new),
         );
     }
-    // Two patterns may mean one file: it is read once.
+    // Two patterns may mean one file: it is read once. And a folder may hold the output: that is no input of its own.
+    let own = written_folders(&config.output.path)?;
     let mut seen = BTreeSet::new();
-    inputs.retain(|input: &Arc<Input>| seen.insert(input.name.clone()));
+    inputs.retain(|input: &Arc<Input>| {
+        !own.iter().any(|folder| input.name.starts_with(folder)) && seen.insert(input.name.clone())
+    });
     Ok(inputs)
 }
 
-/// The plan's inputs in the plan's order, each as large and of the same entity tag as it was.
-async fn unchanged_inputs(plan: &Plan, inputs: &[Arc<Input>]) -> Result<Vec<Arc<Input>>, PlanError> {
-    let by_name: BTreeMap<&str, &Arc<Input>> =
-        inputs.iter().map(|input| (input.name.as_str(), input)).collect();
-    let mut unchanged = Vec::with_capacity(plan.inputs.len());
-    for planned in &plan.inputs {
-        let input = by_name
-            .get(planned.name.as_str())
-            .ok_or_else(|| PlanError::InputGone {
-                name: planned.name.clone(),
-            })?;
-        plan::check_input(input, &planned.survey).await?;
-        unchanged.push(Arc::clone(input));
+/// What the names of files begin with that a run writes to this output, and a pattern of inputs could match.
+fn written_folders(output: &str) -> Result<Vec<String>, StorageError> {
+    if output.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(unchanged)
+    let Located { root, path, .. } = storage::resolve(output)?;
+    let path = path.trim_end_matches('/');
+    let folders = ["data", "failures", "images", "replaced"];
+    Ok(folders.map(|folder| format!("{root}{path}/{folder}/")).to_vec())
 }
 
 fn shard_config(

@@ -3,6 +3,7 @@
 //! The library behind the program of the same name, and the one crate that names all stages:
 //!
 //! - [`config`]: what a user can turn;
+//! - [`local_copy`]: models and tokenizers that lie in a store, brought here;
 //! - [`stages`] and [`model`]: the stages and the model, built from it;
 //! - [`plan`]: which rows make which unit, stored beside the output;
 //! - [`job`]: all of that together, checked before anything runs;
@@ -18,6 +19,7 @@ pub mod embedded;
 pub mod exit;
 pub mod export;
 pub mod job;
+pub mod local_copy;
 pub mod logging;
 pub mod model;
 pub mod plan;

@@ -71,7 +71,9 @@ pub fn resolve(location: &str) -> Result<Located, StorageError> {
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let root = format!("{scheme}://{authority}/");
     let url = Url::parse(&root).map_err(|error| refused(error.to_string()))?;
-    let settings = std::env::vars_os().filter_map(store_setting);
+    // A user who writes http:// means it; other stores must be told (AWS_ALLOW_HTTP).
+    let plain = (scheme == "http").then(|| ("allow_http".to_owned(), "true".to_owned()));
+    let settings = std::env::vars_os().filter_map(store_setting).chain(plain);
     let (store, _) = object_store::parse_url_opts(&url, settings).map_err(|source| StorageError::Store {
         location: location.to_owned(),
         source,

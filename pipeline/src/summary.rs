@@ -48,6 +48,21 @@ impl Totals {
         }
     }
 
+    /// Adds other units.
+    pub fn merge(&mut self, other: &Self) {
+        self.units += other.units;
+        self.rows += other.rows;
+        self.filtered += other.filtered;
+        self.pairs += other.pairs;
+        self.sequences += other.sequences;
+        for (reason, count) in &other.failures {
+            *self.failures.entry(*reason).or_default() += count;
+        }
+        self.image_codes.merge(&other.image_codes);
+        self.input_ids.merge(&other.input_ids);
+        self.reconstruction.merge(&other.reconstruction);
+    }
+
     /// Failed pairs, whatever the reason.
     #[must_use]
     pub fn failed(&self) -> u64 {
@@ -59,7 +74,7 @@ impl Totals {
 #[derive(Debug)]
 pub struct Summary {
     totals: Totals,
-    planned: u64,
+    part: String,
     skipped: u64,
     output: String,
     started: Instant,
@@ -67,12 +82,12 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Before the run: how many units the plan has, and how many of them are committed.
+    /// Before the run: of which units it is (`7 planned`), and how many of them are committed.
     #[must_use]
-    pub fn new(planned: u64, committed: u64, output: String) -> Self {
+    pub fn new(part: String, committed: u64, output: String) -> Self {
         Self {
             totals: Totals::default(),
-            planned,
+            part,
             skipped: committed,
             output,
             started: Instant::now(),
@@ -81,11 +96,9 @@ impl Summary {
     }
 
     /// After it: the units it committed.
-    pub fn add(&mut self, committed: &[ShardStats]) {
+    pub fn add(&mut self, committed: &Totals) {
         self.took = self.started.elapsed();
-        for stats in committed {
-            self.totals.add(stats);
-        }
+        self.totals.merge(committed);
     }
 }
 
@@ -95,8 +108,8 @@ impl fmt::Display for Summary {
         let seconds = self.took.as_secs_f64().max(1e-9);
         writeln!(
             f,
-            "units         {} committed now, {} before, {} planned",
-            totals.units, self.skipped, self.planned
+            "units         {} committed now, {} before, {}",
+            totals.units, self.skipped, self.part
         )?;
         if totals.units > 0 {
             let pairs_in = totals.rows - totals.filtered;

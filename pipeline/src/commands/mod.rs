@@ -1,6 +1,7 @@
 //! One file a command: from parsed arguments to an exit code.
 
 mod bench;
+mod config_file;
 mod export;
 mod files;
 mod inspect;
@@ -25,9 +26,9 @@ pub async fn execute(cli: Cli) -> Result<Exit, crate::exit::Failed> {
         Command::Run(args) => run::run(args).await,
         Command::Plan(args) => plan::plan(args).await,
         Command::Unit(args) => unit::unit(args).await,
-        Command::Tokenize(args) => tokenize::tokenize(&args),
+        Command::Tokenize(args) => tokenize::tokenize(&args).await,
         Command::Prepare(args) => prepare::prepare(&args),
-        Command::Text(args) => text::text(&args),
+        Command::Text(args) => text::text(&args).await,
         Command::Verify(args) => verify::verify(&args).await,
         Command::Inspect(args) => inspect::inspect(&args).await,
         Command::Export(args) => export::export(&args).await,

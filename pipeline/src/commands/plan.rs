@@ -1,19 +1,24 @@
 //! `img2tokens plan`: makes the plan if none stands, and shows it.
 
-use crate::cli::RunArgs;
-use crate::config;
+use crate::cli::PlanArgs;
 use crate::exit::{Exit, Failed};
-use crate::job::Job;
+use crate::job::{Ask, Job};
 use crate::plan::PLAN_FILE;
 
-pub(super) async fn plan(args: RunArgs) -> Result<Exit, Failed> {
-    let config = config::read(&args.config.config, &args.config.overrides).map_err(Failed::usage)?;
-    let job = Job::prepare(config, args.limit).await.map_err(Failed::usage)?;
+pub(super) async fn plan(args: PlanArgs) -> Result<Exit, Failed> {
+    let ask = Ask {
+        config: super::config_file::read(&args.config).await?,
+        limit: args.config.limit,
+        new_plan: args.new_plan,
+        unit: None,
+    };
+    let job = Job::prepare(ask).await.map_err(Failed::usage)?;
     let done = img2tokens_shard::committed(&job.destination)
         .await
         .map_err(Failed::run)?;
     let (plan, output) = (&job.plan, &job.config.output.path);
-    println!("plan       {output}/{PLAN_FILE}  ({})", plan.identity_hash);
+    println!("plan       {output}/{PLAN_FILE}  ({})", plan.hash);
+    println!("program    {}", plan.program);
     let rows = plan.rows.map_or_else(
         || "rows counted as they are read".to_owned(),
         |rows| format!("{rows} rows"),

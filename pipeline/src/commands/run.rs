@@ -3,17 +3,16 @@
 use std::io::Write;
 use std::time::Duration;
 
-use img2tokens_engine::CancellationToken;
 use img2tokens_shard::{Destination, committed, sweep};
 
+use crate::card;
 use crate::cli::RunArgs;
-use crate::config;
 use crate::exit::{Exit, Failed};
-use crate::job::Job;
+use crate::job::{Ask, Job};
 use crate::progress::Progress;
 use crate::run::{Meters, PlannedUnit};
+use crate::stop::Stop;
 use crate::summary::Summary;
-use crate::{card, stop};
 
 /// Staged files that nobody has written to for this long are those of a dead attempt. Where the whole plan is done and
 /// the files are local, locks tell the living from the dead, and the age only covers the moment between a file's making
@@ -25,51 +24,86 @@ fn dead_after(destination: &Destination, complete: bool) -> Duration {
     }
 }
 
-/// Prepares the job, runs what is left of it, sums up.
-pub(super) async fn run(args: RunArgs) -> Result<Exit, Failed> {
-    let config = config::read(&args.config.config, &args.config.overrides).map_err(Failed::usage)?;
-    let job = Job::prepare(config, args.limit).await.map_err(Failed::usage)?;
-    let done = committed(&job.destination).await.map_err(Failed::run)?;
-    let wanted = job
-        .units
-        .iter()
-        .filter(|unit| !done.contains(&unit.id))
-        .cloned()
-        .collect();
-    run_units(job, wanted, done.len() as u64).await
+/// What this process does of a plan.
+pub(super) struct Part {
+    /// What to call it.
+    pub(super) name: String,
+    /// Its units that are committed already.
+    pub(super) committed: u64,
+    /// Its others.
+    pub(super) units: Vec<PlannedUnit>,
+    /// Whether to see if the whole plan is done then, to write the card and sweep.
+    pub(super) may_be_last: bool,
 }
 
-/// Runs these units of a job, of which some are committed before, with progress bars and a summary.
-pub(super) async fn run_units(job: Job, wanted: Vec<PlannedUnit>, before: u64) -> Result<Exit, Failed> {
-    let cancel = CancellationToken::new();
-    let signals = stop::on_signals(cancel.clone()).map_err(Failed::run)?;
+/// Prepares the job, runs what is left of it, sums up.
+pub(super) async fn run(args: RunArgs) -> Result<Exit, Failed> {
+    let ask = Ask {
+        config: super::config_file::read(&args.plan.config).await?,
+        limit: args.plan.config.limit,
+        new_plan: args.plan.new_plan,
+        unit: None,
+    };
+    let stop = Stop::on_signals(args.stop.grace()).map_err(Failed::run)?;
+    let Some(mut job) = prepare(ask, &stop).await? else {
+        return Ok(stopped());
+    };
+    let done = committed(&job.destination).await.map_err(Failed::run)?;
+    let mut units = std::mem::take(&mut job.units);
+    units.retain(|unit| args.shard_of.is_none_or(|part| part.holds(unit.id.0)));
+    let all = units.len();
+    units.retain(|unit| !done.contains(&unit.id));
+    let part = Part {
+        name: match args.shard_of {
+            Some(part) => format!("{all} in part {part} of {} planned", job.plan.units),
+            None => format!("{all} planned"),
+        },
+        committed: (all - units.len()) as u64,
+        units,
+        may_be_last: true,
+    };
+    run_units(job, part, stop).await
+}
+
+/// Prepares a job; none if the program was told to stop on the way.
+pub(super) async fn prepare(ask: Ask, stop: &Stop) -> Result<Option<Job>, Failed> {
+    tokio::select! {
+        job = Job::prepare(ask) => job.map(Some).map_err(Failed::usage),
+        () = stop.tokens().drain.cancelled_owned() => Ok(None),
+    }
+}
+
+/// Says that there is more to do.
+pub(super) fn stopped() -> Exit {
+    eprintln!("img2tokens: stopped before the end; run the same command again to go on");
+    Exit::Retry
+}
+
+/// Runs a part of a job, with progress bars and a summary.
+pub(super) async fn run_units(job: Job, part: Part, stop: Stop) -> Result<Exit, Failed> {
     let (plan, destination, output) = (
         job.plan.clone(),
         job.destination.clone(),
         job.config.output.path.clone(),
     );
-    let mut summary = Summary::new(plan.units, before, output);
+    let mut summary = Summary::new(part.name, part.committed, output);
     let meters = Meters::default();
-    let progress = Progress::start(&meters, &wanted);
-    let all = wanted.len();
-    let ran = job.run(wanted, meters, cancel).await;
+    let progress = Progress::start(&meters, &part.units);
+    let all = part.units.len();
+    let ran = job.run(part.units, meters, stop.tokens()).await;
     progress.finish().await;
     let committed = ran.map_err(Failed::run)?;
     summary.add(&committed);
-    let stopped = committed.len() < all;
-    if !stopped {
-        let complete = card::write_if_complete(&destination, &plan)
+    let is_whole = committed.units == all as u64;
+    if is_whole && part.may_be_last {
+        let complete = card::write_if_complete(&destination, &plan, all > 0)
             .await
             .map_err(Failed::run)?;
         sweep(&destination, dead_after(&destination, complete))
             .await
             .map_err(Failed::run)?;
     }
-    signals.abort();
+    drop(stop);
     write!(std::io::stdout(), "{summary}").map_err(Failed::run)?;
-    if stopped {
-        eprintln!("img2tokens: stopped before the end; run the same command again to go on");
-        return Ok(Exit::Retry);
-    }
-    Ok(Exit::Done)
+    Ok(if is_whole { Exit::Done } else { stopped() })
 }

@@ -8,11 +8,15 @@ use serde_json::json;
 
 use crate::cli::TextArgs;
 use crate::exit::{Exit, Failed};
+use crate::local_copy;
 
 /// Prints `{"ids": [..]}` for each line; a line is all ids of its text, however many, without specials.
-pub(super) fn text(args: &TextArgs) -> Result<Exit, Failed> {
+pub(super) async fn text(args: &TextArgs) -> Result<Exit, Failed> {
+    let tokenizer = local_copy::tokenizer(&args.tokenizer)
+        .await
+        .map_err(Failed::usage)?;
     let config = TextConfig {
-        tokenizer: args.tokenizer.clone(),
+        tokenizer,
         max_tokens: usize::MAX,
         ..TextConfig::default()
     };

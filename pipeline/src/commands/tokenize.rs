@@ -12,16 +12,18 @@ use serde_json::{Value, json};
 use super::files::{failure_line, read_image};
 use crate::cli::TokenizeArgs;
 use crate::exit::{Exit, Failed};
-use crate::model;
+use crate::{local_copy, model};
 
 /// A picture's name seeds its gumbel noise: here that is its path as given.
-pub(super) fn tokenize(args: &TokenizeArgs) -> Result<Exit, Failed> {
-    let vision = args.model.vision();
-    let opened = model::open(&vision, args.model.model_config.as_deref()).map_err(Failed::usage)?;
+pub(super) async fn tokenize(args: &TokenizeArgs) -> Result<Exit, Failed> {
     let extras = Extras {
         reconstruction: args.reconstruction,
         ..Extras::default()
     };
+    let vision = local_copy::vision(&args.model.vision(), extras)
+        .await
+        .map_err(Failed::usage)?;
+    let opened = model::open(&vision, args.model.model_config.as_deref()).map_err(Failed::usage)?;
     let mut tokenizer = model::load(&vision, extras, &opened).map_err(Failed::usage)?;
     let size = u32::try_from(tokenizer.config().image_size).map_err(Failed::usage)?;
     let images = ImageStage::new(ImageConfig {

@@ -47,8 +47,16 @@ pub fn read(file: &Path, overrides: &[Override]) -> Result<Config, ConfigError> 
         file: name.clone(),
         source,
     })?;
+    parse(&name, &text, overrides)
+}
+
+/// The same of the text of the file `name`.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(name: &str, text: &str, overrides: &[Override]) -> Result<Config, ConfigError> {
     let mut table = text.parse::<Table>().map_err(|error| ConfigError::Syntax {
-        file: name.clone(),
+        file: name.to_owned(),
         line: error.span().map_or(1, |span| {
             1 + text[..span.start.min(text.len())].matches('\n').count()
         }),
@@ -62,9 +70,9 @@ pub fn read(file: &Path, overrides: &[Override]) -> Result<Config, ConfigError> 
             section.insert(change.key.clone(), change.value.clone());
         }
     }
-    refuse_unknown(&name, &table)?;
-    let config = decode(&name, &table)?;
-    super::validate::validate(&name, &config)?;
+    refuse_unknown(name, &table)?;
+    let config = decode(name, &table)?;
+    super::validate::validate(name, &config)?;
     Ok(config)
 }
 

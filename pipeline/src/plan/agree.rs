@@ -1,81 +1,89 @@
 //! Whether a run may continue the plan that stands.
 
-use img2tokens_shard::ShardError;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
 use img2tokens_source::{Input, SourceError, Survey};
 use object_store::ObjectStoreExt;
 
-use super::{Identity, Plan};
+use super::{Identity, Plan, PlanError};
 
-/// A plan that cannot be followed.
-#[derive(Debug, thiserror::Error)]
-pub enum PlanError {
-    /// The store failed.
-    #[error("the plan cannot be read or stored")]
-    Store(#[from] ShardError),
-    /// An input cannot be read.
-    #[error("the inputs cannot be planned")]
-    Source(#[from] SourceError),
-    /// An input that stood in the plan cannot be found.
-    #[error("input {name} cannot be found any more")]
-    Head {
-        /// The file.
-        name: String,
-        /// Why.
-        source: object_store::Error,
-    },
-    /// `--limit` of rows that nobody counted.
-    #[error(
-        "input {name}: its rows are not counted before they are read, so --limit cannot cut them; name fewer files instead"
-    )]
-    Uncounted {
-        /// The file.
-        name: String,
-    },
-    /// plan.json is not a plan of this program.
-    #[error("plan.json is not a plan of this program; use another output.path")]
-    Malformed(#[source] serde_json::Error),
-    /// It was there a moment ago.
-    #[error("plan.json was there a moment ago and is gone; is something else cleaning up the output?")]
-    Vanished,
-    /// The run's settings are not the plan's.
-    #[error(
-        "this output was planned with other settings: {}; set them back, or use another output.path", changes.join("; ")
-    )]
-    Changed {
-        /// One line for each setting.
-        changes: Vec<String>,
-    },
-    /// An input is not what it was.
-    #[error("input {name} changed since it was planned ({change}); restore it, or use another output.path")]
-    InputChanged {
-        /// The file.
-        name: String,
-        /// In what.
-        change: String,
-    },
-    /// An input is gone.
-    #[error(
-        "input {name} of the plan is no longer among input.paths; restore it, or use another output.path"
-    )]
-    InputGone {
-        /// The file.
-        name: String,
-    },
-}
+/// Inputs that are asked about at one time.
+const AT_ONCE: usize = 32;
 
 impl Plan {
-    /// Checks that a run with this identity follows this plan.
+    /// Checks that a run with this identity, of this program, follows this plan.
     ///
     /// # Errors
     /// With what changed.
     pub fn check_identity(&self, identity: &Identity) -> Result<(), PlanError> {
-        if self.identity_hash == identity.hash() {
-            return Ok(());
+        let mut changes = Vec::new();
+        if !writes_alike(&self.program, crate::VERSION) {
+            changes.push(format!(
+                "program: planned {}, now {}",
+                self.program,
+                crate::VERSION
+            ));
         }
-        Err(PlanError::Changed {
-            changes: self.identity.changes(identity),
-        })
+        if self.identity_hash != identity.hash() {
+            changes.extend(self.identity.changes(identity));
+        }
+        if changes.is_empty() {
+            Ok(())
+        } else {
+            Err(PlanError::Changed { changes })
+        }
     }
+
+    /// The plan's inputs in the plan's order, out of those that the run found.
+    ///
+    /// # Errors
+    /// If one is missing, or there is one that the plan lacks. (A plan of the first rows may lack any.)
+    pub fn match_inputs(&self, found: &[Arc<Input>]) -> Result<Vec<Arc<Input>>, PlanError> {
+        let by_name: BTreeMap<&str, &Arc<Input>> =
+            found.iter().map(|input| (input.name.as_str(), input)).collect();
+        let planned = self.inputs.iter().map(|planned| {
+            let input = by_name.get(planned.name.as_str()).map(|input| Arc::clone(input));
+            input.ok_or_else(|| PlanError::InputGone {
+                name: planned.name.clone(),
+            })
+        });
+        let planned: Vec<Arc<Input>> = planned.collect::<Result<_, _>>()?;
+        if self.identity.limit.is_none() && planned.len() < by_name.len() {
+            let known: BTreeSet<&str> = planned.iter().map(|input| input.name.as_str()).collect();
+            if let Some(name) = by_name.keys().find(|name| !known.contains(*name)) {
+                return Err(PlanError::InputCame {
+                    name: (*name).to_owned(),
+                });
+            }
+        }
+        Ok(planned)
+    }
+
+    /// Checks that inputs, in the plan's order, are the files that were surveyed; of one unit, only its own.
+    ///
+    /// # Errors
+    /// With the first that is not.
+    pub async fn check_inputs(&self, inputs: &[Arc<Input>], unit: Option<u64>) -> Result<(), PlanError> {
+        let mut first_unit = 0;
+        let of_interest = self.inputs.iter().zip(inputs).filter(|(planned, _)| {
+            let units = first_unit..first_unit + planned.survey.extents.len() as u64;
+            first_unit = units.end;
+            unit.is_none_or(|unit| units.contains(&unit))
+        });
+        let checks: Vec<_> = of_interest
+            .map(|(planned, input)| check_input(input, &planned.survey))
+            .collect();
+        stream::iter(checks).buffered(AT_ONCE).try_collect().await
+    }
+}
+
+/// Whether two versions of this program write the same rows: those of one minor version do, as the versioning of
+/// docs/plans.md promises.
+fn writes_alike(planned: &str, now: &str) -> bool {
+    let minor = |version: &str| version.rsplit_once('.').map(|(minor, _)| minor.to_owned());
+    minor(planned) == minor(now)
 }
 
 /// Checks that an input is the file that was surveyed: of the same size, and of the same entity tag or time. (A local
@@ -89,7 +97,14 @@ pub async fn check_input(input: &Input, planned: &Survey) -> Result<(), PlanErro
         .store
         .head(&input.path)
         .await
-        .map_err(|source| PlanError::Head { name: name(), source })?;
+        .map_err(|source| match source {
+            source @ object_store::Error::NotFound { .. } => PlanError::Head { name: name(), source },
+            source => SourceError::Store {
+                input: name(),
+                source,
+            }
+            .into(),
+        })?;
     if found.size != planned.size {
         let change = format!("{} bytes, planned {}", found.size, planned.size);
         return Err(PlanError::InputChanged { name: name(), change });
@@ -105,4 +120,17 @@ pub async fn check_input(input: &Input, planned: &Survey) -> Result<(), PlanErro
         planned.last_modified
     );
     Err(PlanError::InputChanged { name: name(), change })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_of_the_program_goes_on_with_a_plan_and_another_minor_version_does_not() {
+        assert!(writes_alike("img2tokens 0.1.0", "img2tokens 0.1.7"));
+        assert!(!writes_alike("img2tokens 0.1.0", "img2tokens 0.2.0"));
+        assert!(!writes_alike("img2tokens 0.1.0", "img2tokens 1.1.0"));
+        assert!(!writes_alike("another program", "img2tokens 0.1.0"));
+    }
 }

@@ -4,10 +4,14 @@
 //! settings they are tokenized; a run whose settings, model or inputs differ does not continue it.
 
 mod agree;
+mod error;
+mod follow;
 mod identity;
 mod make;
 
-pub use agree::{PlanError, check_input};
+pub use agree::check_input;
+pub use error::PlanError;
+pub use follow::{Followed, Wanted, follow, renew};
 pub use identity::Identity;
 pub use make::make;
 
@@ -28,6 +32,8 @@ pub const PLAN_FILE: &str = "plan.json";
 pub struct Plan {
     /// The version of the program that made it.
     pub program: String,
+    /// Its name by content: what [`Plan::hash`] gives.
+    pub hash: String,
     /// What the units' content depends on.
     pub identity: Identity,
     /// Its hash.
@@ -46,7 +52,6 @@ pub struct PlannedInput {
     /// As the user would write it.
     pub name: String,
     /// Size, entity tag, columns and unit extents.
-    #[serde(flatten)]
     pub survey: Arc<Survey>,
 }
 
@@ -54,14 +59,16 @@ impl Plan {
     /// The plan that stands at `destination`, if one does.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If it cannot be read, or is not what it was when it was made.
     pub async fn read(destination: &Destination) -> Result<Option<Self>, PlanError> {
         let Some(bytes) = destination.read(PLAN_FILE).await? else {
             return Ok(None);
         };
-        serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(PlanError::Malformed)
+        let plan: Self = serde_json::from_slice(&bytes).map_err(PlanError::Malformed)?;
+        if plan.hash()? != plan.hash {
+            return Err(PlanError::Edited);
+        }
+        Ok(Some(plan))
     }
 
     /// Stores the plan unless another stands there already; returns the one that stands. Two planners at once agree.
@@ -69,7 +76,7 @@ impl Plan {
     /// # Errors
     /// If the store fails.
     pub async fn store(self, destination: &Destination) -> Result<Self, PlanError> {
-        let mut text = serde_json::to_vec_pretty(&self).map_err(PlanError::Malformed)?;
+        let mut text = serde_json::to_vec(&self).map_err(PlanError::Malformed)?;
         text.push(b'\n');
         if destination.put_if_absent(PLAN_FILE, Bytes::from(text)).await? {
             return Ok(self);
@@ -78,7 +85,7 @@ impl Plan {
     }
 
     /// The hash that stands in every file of every unit: of the identity and of the inputs' content as far as it is
-    /// known. Not of where or since when the inputs lie there: the same rows give the same bytes wherever they are.
+    /// known. Not of where or since when the inputs lie there: the same rows give the same ids wherever they are.
     ///
     /// # Errors
     /// If the plan cannot be written as JSON.
@@ -87,14 +94,15 @@ impl Plan {
         let known: Vec<_> = surveys
             .map(|survey| (survey.size, &survey.columns, &survey.extents))
             .collect();
-        let content = serde_json::to_vec(&(&self.identity_hash, known)).map_err(PlanError::Malformed)?;
+        let content =
+            serde_json::to_vec(&(&self.program, &self.identity_hash, known)).map_err(PlanError::Malformed)?;
         Ok(blake3::hash(&content).to_hex().to_string())
     }
 
     /// All units in their order, given the inputs as they were resolved.
     #[must_use]
     pub fn planned_units(&self, inputs: &[Arc<Input>]) -> Vec<PlannedUnit> {
-        let mut units = Vec::new();
+        let mut units = Vec::with_capacity(usize::try_from(self.units).unwrap_or(0));
         for (input_number, (planned, input)) in (0_u32..).zip(self.inputs.iter().zip(inputs)) {
             for extent in &planned.survey.extents {
                 units.push(PlannedUnit {

@@ -24,7 +24,7 @@ use std::time::Duration;
 use img2tokens_engine::{
     BatchLimits, CancellationToken, each_concurrently, each_on_threads, gather_batches, work_on_thread,
 };
-use img2tokens_shard::{Destination, ShardConfig, ShardStats};
+use img2tokens_shard::{Destination, ShardConfig};
 use img2tokens_vision::VisualTokenizer;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::channel;
@@ -35,6 +35,8 @@ pub use meters::Meters;
 pub use read::PlannedUnit;
 
 use crate::stages::Stages;
+use crate::stop::StopTokens;
+use crate::summary::Totals;
 
 /// How much is in flight at once.
 #[derive(Debug, Clone, Copy)]
@@ -80,16 +82,17 @@ pub struct Run {
     /// Where the hops count.
     pub meters: Meters,
     /// Stops the run.
-    pub cancel: CancellationToken,
+    pub stop: StopTokens,
 }
 
-/// Runs units through the stages and commits a shard for each; returns the stats of those it committed.
+/// Runs units through the stages and commits a shard for each; returns the sums over those it committed.
 ///
-/// When the token fires, units in flight are given up, nothing half-written stays, and what was committed is returned.
+/// When it is told to drain, it begins no further unit and ends with those in flight. When it is cancelled, units in
+/// flight are given up and nothing half-written stays. What was committed is returned in both cases.
 ///
 /// # Errors
 /// The first thing that went wrong with something other than a pair: the input, the model, the device, the store.
-pub async fn run(run: Run) -> Result<Vec<ShardStats>, RunError> {
+pub async fn run(run: Run) -> Result<Totals, RunError> {
     let Run {
         stages,
         tokenizer,
@@ -98,7 +101,7 @@ pub async fn run(run: Run) -> Result<Vec<ShardStats>, RunError> {
         shard,
         flow,
         meters,
-        cancel,
+        stop: StopTokens { drain, cancel },
     } = run;
     let stages = Arc::new(stages);
     let (rows_out, rows) = channel(64);
@@ -107,13 +110,14 @@ pub async fn run(run: Run) -> Result<Vec<ShardStats>, RunError> {
     let (batches_out, batches) = channel(1);
     let (tokens_out, tokens) = channel(2);
 
-    let mut hops: JoinSet<Result<Vec<ShardStats>, RunError>> = JoinSet::new();
+    let mut hops: JoinSet<Result<Totals, RunError>> = JoinSet::new();
 
     let reader = read::Reader {
         source: stages.source.clone(),
         destination,
         shard,
         meters: meters.clone(),
+        drain,
         cancel: cancel.clone(),
         units_in_flight: flow.units_in_flight(),
     };
@@ -123,7 +127,7 @@ pub async fn run(run: Run) -> Result<Vec<ShardStats>, RunError> {
     hops.spawn(async move {
         let fetch = |row| hops::fetch(&fetching, row);
         each_concurrently(rows, pictures_out, flow.fetches, &meter, &stop, fetch).await;
-        Ok(Vec::new())
+        Ok(Totals::default())
     });
 
     let (decoding, meter, stop) = (stages.clone(), meters.image.clone(), cancel.clone());
@@ -140,7 +144,7 @@ pub async fn run(run: Run) -> Result<Vec<ShardStats>, RunError> {
             prepare,
         )
         .await?;
-        Ok(Vec::new())
+        Ok(Totals::default())
     });
 
     let stop = cancel.clone();
@@ -150,19 +154,19 @@ pub async fn run(run: Run) -> Result<Vec<ShardStats>, RunError> {
             delay: BATCH_DELAY,
         };
         gather_batches(pixels, batches_out, limits, &stop).await;
-        Ok(Vec::new())
+        Ok(Totals::default())
     });
 
     let (meter, stop) = (meters.vision.clone(), cancel.clone());
     hops.spawn(async move {
         let tokenize = hops::tokenize_with(tokenizer, meter.clone());
         work_on_thread("vision", batches, tokens_out, meter, stop, tokenize).await?;
-        Ok(Vec::new())
+        Ok(Totals::default())
     });
 
     hops.spawn(async move {
         hops::finish(&stages, tokens).await;
-        Ok(Vec::new())
+        Ok(Totals::default())
     });
 
     first_error_of(hops, &cancel).await
@@ -170,14 +174,14 @@ pub async fn run(run: Run) -> Result<Vec<ShardStats>, RunError> {
 
 /// Waits for every hop. The first error cancels the others and is the one that is told.
 async fn first_error_of(
-    mut hops: JoinSet<Result<Vec<ShardStats>, RunError>>,
+    mut hops: JoinSet<Result<Totals, RunError>>,
     cancel: &CancellationToken,
-) -> Result<Vec<ShardStats>, RunError> {
-    let mut committed = Vec::new();
+) -> Result<Totals, RunError> {
+    let mut committed = Totals::default();
     let mut first_error = None;
     while let Some(ended) = hops.join_next().await {
         match ended.unwrap_or_else(|lost| Err(RunError::Lost(lost))) {
-            Ok(stats) => committed.extend(stats),
+            Ok(totals) => committed.merge(&totals),
             Err(error) => {
                 cancel.cancel();
                 first_error.get_or_insert(error);

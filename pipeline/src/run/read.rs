@@ -8,9 +8,10 @@ use img2tokens_engine::CancellationToken;
 use img2tokens_schemas::{Failure, FailureReason, Outcome, Row};
 use img2tokens_shard::{Destination, ShardConfig, ShardStats, UnitCounts, UnitId};
 use img2tokens_source::{Extent, Input, Source, Survey};
+use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::RunError;
 use super::hops::WantedPair;
@@ -18,6 +19,7 @@ use super::meters::Meters;
 use super::ticket::{Ticket, UnitHandle, UnitMessage};
 use super::timings::Timings;
 use super::writer::UnitWriter;
+use crate::summary::Totals;
 
 /// A unit that is to be done, with all it takes to read it.
 #[derive(Debug, Clone)]
@@ -40,11 +42,34 @@ pub(super) struct Reader {
     pub(super) destination: Arc<Destination>,
     pub(super) shard: Arc<ShardConfig>,
     pub(super) meters: Meters,
+    pub(super) drain: CancellationToken,
     pub(super) cancel: CancellationToken,
     pub(super) units_in_flight: usize,
 }
 
-type Writers = JoinSet<Result<Option<ShardStats>, RunError>>;
+/// The writers of the units in flight, and what became of those before.
+#[derive(Default)]
+struct Writers {
+    running: JoinSet<Written>,
+    committed: Totals,
+    failed: Option<RunError>,
+}
+
+/// A unit's stats; none if it was given up.
+type Written = Result<Option<ShardStats>, RunError>;
+
+impl Writers {
+    /// A run may have a million units: only sums of them are kept.
+    fn note(&mut self, ended: Result<Written, JoinError>) {
+        match ended.unwrap_or_else(|lost| Err(RunError::Lost(lost))) {
+            Ok(Some(stats)) => self.committed.add(&stats),
+            Ok(None) => {}
+            Err(error) => {
+                self.failed.get_or_insert(error);
+            }
+        }
+    }
+}
 
 impl Reader {
     /// Reads the units in their order into `rows`; returns when all of them are committed or given up.
@@ -55,8 +80,8 @@ impl Reader {
         self,
         units: Vec<PlannedUnit>,
         rows: mpsc::Sender<WantedPair>,
-    ) -> Result<Vec<ShardStats>, RunError> {
-        let mut writers = JoinSet::new();
+    ) -> Result<Totals, RunError> {
+        let mut writers = Writers::default();
         let read = tokio::select! {
             read = self.read_all(units, &rows, &mut writers) => read,
             () = self.cancel.cancelled() => Ok(()),
@@ -65,16 +90,17 @@ impl Reader {
             self.cancel.cancel();
         }
         drop(rows);
-        let mut committed = Vec::new();
-        let mut written = Ok(());
-        while let Some(writer) = writers.join_next().await {
-            match writer.unwrap_or_else(|lost| Err(RunError::Lost(lost))) {
-                Ok(stats) => committed.extend(stats),
-                Err(error) => written = written.and(Err(error)),
-            }
+        while let Some(ended) = writers.running.join_next().await {
+            writers.note(ended);
         }
+        let Writers {
+            committed, failed, ..
+        } = writers;
         // A reader is often stopped by a writer that failed first: the writer's error is the cause.
-        written.and(read).map(|()| committed)
+        match failed {
+            Some(error) => Err(error),
+            None => read.map(|()| committed),
+        }
     }
 
     async fn read_all(
@@ -85,22 +111,28 @@ impl Reader {
     ) -> Result<(), RunError> {
         let places = Arc::new(Semaphore::new(self.units_in_flight));
         for unit in units {
-            let Ok(place) = places.clone().acquire_owned().await else {
-                break;
+            let place = tokio::select! {
+                biased;
+                () = self.drain.cancelled() => break,
+                place = places.clone().acquire_owned() => place,
             };
+            let Ok(place) = place else { break };
+            while let Some(ended) = writers.running.try_join_next() {
+                writers.note(ended);
+            }
             let (messages, inbox) = mpsc::channel(256);
             let timings = Arc::new(Timings::default());
             let writer = UnitWriter {
                 unit: unit.id,
                 destination: self.destination.clone(),
-                shard: self.shard.clone(),
+                shard: self.shard_config(&unit),
                 messages: inbox,
                 timings: timings.clone(),
                 meters: self.meters.clone(),
                 cancel: self.cancel.clone(),
             };
             let runtime = Handle::current();
-            writers.spawn_blocking(move || {
+            writers.running.spawn_blocking(move || {
                 let written = writer.write(&runtime);
                 drop(place);
                 written
@@ -109,6 +141,17 @@ impl Reader {
                 .await?;
         }
         Ok(())
+    }
+
+    /// The shards' settings, with the rows that this one comes from.
+    fn shard_config(&self, unit: &PlannedUnit) -> Arc<ShardConfig> {
+        let mut shard = ShardConfig::clone(&self.shard);
+        shard.provenance["input"] = json!({
+            "name": unit.input.name,
+            "first_row": unit.extent.first_row,
+            "rows": unit.extent.rows,
+        });
+        Arc::new(shard)
     }
 
     async fn read_unit(

@@ -122,5 +122,8 @@ fn a_jpeg_in_a_tile_is_no_larger_than_the_tile() {
         (TILE_LENGTHS, &[length]),
     ];
     let refused = outcome(&tiff(tags, &jpeg)).unwrap_err();
-    assert!(refused.ends_with("pixels in a strip or tile of 16 x 16"), "{refused}");
+    assert!(
+        refused.ends_with("pixels in a strip or tile of 16 x 16"),
+        "{refused}"
+    );
 }

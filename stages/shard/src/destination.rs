@@ -214,6 +214,30 @@ impl Destination {
         }
     }
 
+    /// Moves a file, over what may be there; `false` if there is no such file. A store's is copied, then removed.
+    pub(crate) async fn rename(&self, name: &str, to: &str) -> Result<bool, ShardError> {
+        let moved = self.place(name, to).await?;
+        if moved && matches!(self, Self::Store { .. }) {
+            self.remove(name).await?;
+        }
+        Ok(moved)
+    }
+
+    /// Waits until no other process of this machine has the lock of this name in the staging folder, and takes it until
+    /// the file is dropped; the kernel lets go of a dead process's. A store knows no locks: none is taken there.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub async fn lock(&self, name: &str) -> Result<Option<File>, ShardError> {
+        match self {
+            Self::Local(root) => {
+                let name = format!("{}/{name}", crate::unit::STAGING);
+                local::blocking(root, &name, local::lock).await.map(Some)
+            }
+            Self::Store { .. } => Ok(None),
+        }
+    }
+
     /// Whether a living process of this machine holds this staged file. Unknown counts as no.
     pub(crate) async fn is_held(&self, name: &str) -> Result<bool, ShardError> {
         match self {

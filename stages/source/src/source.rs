@@ -59,7 +59,7 @@ impl Source {
     /// The stream ends after its first error.
     pub fn rows(&self, input: &Input, survey: &Survey, extent: &Extent, input_number: u32) -> RowStream {
         let (source, input) = (self.clone(), input.clone());
-        let (survey, extent) = (survey.clone(), extent.clone());
+        let (survey, extent) = (survey.without_extents(), extent.clone());
         let start = async move { source.start(input, survey, extent, input_number) };
         stream::once(start).flatten().boxed()
     }

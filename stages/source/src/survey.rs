@@ -33,16 +33,54 @@ pub struct Survey {
     pub extents: Vec<Extent>,
 }
 
-/// A contiguous range of a file's rows.
+impl Survey {
+    /// All that reading one extent needs: the extents, of which there may be a million, are not copied.
+    pub(crate) fn without_extents(&self) -> Self {
+        Self {
+            size: self.size,
+            etag: self.etag.clone(),
+            last_modified: self.last_modified.clone(),
+            format: self.format,
+            compression: self.compression,
+            rows: self.rows,
+            columns: self.columns.clone(),
+            header: self.header.clone(),
+            kept: self.kept.clone(),
+            extents: Vec::new(),
+        }
+    }
+}
+
+/// A contiguous range of a file's rows. As JSON it is `[first row, rows or null, null or [first byte, end]]`: a plan
+/// may have a million of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Row", into = "Row")]
 pub struct Extent {
     /// The first row, from 0.
     pub first_row: u64,
     /// How many rows; to the end of the file if unknown.
     pub rows: Option<u64>,
     /// Where its records lie, if reading can begin there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Range<u64>>,
+}
+
+type Row = (u64, Option<u64>, Option<(u64, u64)>);
+
+impl From<Row> for Extent {
+    fn from((first_row, rows, bytes): Row) -> Self {
+        Self {
+            first_row,
+            rows,
+            bytes: bytes.map(|(start, end)| start..end),
+        }
+    }
+}
+
+impl From<Extent> for Row {
+    fn from(extent: Extent) -> Self {
+        let bytes = extent.bytes.map(|bytes| (bytes.start, bytes.end));
+        (extent.first_row, extent.rows, bytes)
+    }
 }
 
 impl Extent {
@@ -73,6 +111,22 @@ impl Extent {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_extent_is_a_short_line_of_json_and_back() {
+        for (text, bytes) in [("[7,3,null]", None), ("[7,3,[40,90]]", Some(40..90))] {
+            let extent = Extent {
+                first_row: 7,
+                rows: Some(3),
+                bytes,
+            };
+            assert_eq!(serde_json::to_string(&extent).expect("is JSON"), text);
+            assert_eq!(
+                serde_json::from_str::<Extent>(text).expect("is an extent"),
+                extent
+            );
+        }
+    }
 
     #[test]
     fn extents_cover_every_row_once() {

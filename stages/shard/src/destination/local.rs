@@ -113,6 +113,19 @@ pub(super) fn is_held(root: &Path, name: &str) -> Result<bool, ShardError> {
     Ok(matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
 }
 
+pub(super) fn lock(root: &Path, name: &str) -> Result<File, ShardError> {
+    let path = root.join(name);
+    loop {
+        create_folder_of(&path)?;
+        let file = File::create(&path).and_then(|file| file.lock().map(|()| file));
+        let file = file.map_err(ShardError::io("lock", &path))?;
+        // A sweep may have removed the name meanwhile: the lock of a nameless file keeps nobody out.
+        if path.try_exists().map_err(ShardError::io("look for", &path))? {
+            return Ok(file);
+        }
+    }
+}
+
 pub(super) fn remove_folder_if_empty(root: &Path, folder: &str) -> Result<(), ShardError> {
     let path = root.join(folder);
     match fs::remove_dir(&path) {

@@ -1,0 +1,102 @@
+//! Why a plan cannot be made or followed.
+
+use img2tokens_shard::ShardError;
+use img2tokens_source::SourceError;
+
+/// A plan that cannot be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The store failed.
+    #[error("the plan cannot be read or stored")]
+    Store(#[from] ShardError),
+    /// An input cannot be read.
+    #[error("the inputs cannot be planned")]
+    Source(#[from] SourceError),
+    /// An input that stood in the plan cannot be found.
+    #[error("input {name} cannot be found any more")]
+    Head {
+        /// The file.
+        name: String,
+        /// Why.
+        source: object_store::Error,
+    },
+    /// `--limit` of rows that nobody counted.
+    #[error(
+        "input {name}: its rows are not counted before they are read, so --limit cannot cut them; name fewer files instead"
+    )]
+    Uncounted {
+        /// The file.
+        name: String,
+    },
+    /// plan.json is not a plan of this program.
+    #[error("plan.json is not a plan of this program; {OTHERWISE}")]
+    Malformed(#[source] serde_json::Error),
+    /// plan.json is not what its hash says.
+    #[error("plan.json was edited after it was made; bring it back as it was, {OTHERWISE}")]
+    Edited,
+    /// It was there a moment ago.
+    #[error("plan.json was there a moment ago and is gone; is something else cleaning up the output?")]
+    Vanished,
+    /// Units without the plan that they belong to.
+    #[error("{units} units are committed here, but their plan.json is gone; bring it back, {OTHERWISE}")]
+    Orphans {
+        /// How many.
+        units: usize,
+    },
+    /// The run's settings are not the plan's.
+    #[error(
+        "this output was planned with other settings: {}; set them back, {OTHERWISE}", changes.join("; ")
+    )]
+    Changed {
+        /// One line for each setting.
+        changes: Vec<String>,
+    },
+    /// An input is not what it was.
+    #[error("input {name} changed since it was planned ({change}); restore it, {OTHERWISE}")]
+    InputChanged {
+        /// The file.
+        name: String,
+        /// In what.
+        change: String,
+    },
+    /// An input is gone.
+    #[error("input {name} of the plan is no longer among input.paths; restore it, {OTHERWISE}")]
+    InputGone {
+        /// The file.
+        name: String,
+    },
+    /// An input has come.
+    #[error(
+        "input {name} was not there when the output was planned; take it out of input.paths, {OTHERWISE}"
+    )]
+    InputCame {
+        /// The file.
+        name: String,
+    },
+    /// Somebody still writes under the plan that is to be replaced.
+    #[error("--new-plan: another process is at work on this output ({file}); stop it first")]
+    InUse {
+        /// The file it holds.
+        file: String,
+    },
+}
+
+/// What else can be done where a run and the plan do not agree.
+const OTHERWISE: &str = "use another output.path, or begin anew with --new-plan (what is done moves to replaced/ under the output)";
+
+impl PlanError {
+    /// Whether a new plan in the place of the one that stands would do.
+    #[must_use]
+    pub const fn wants_new_plan(&self) -> bool {
+        matches!(
+            self,
+            Self::Malformed(_)
+                | Self::Edited
+                | Self::Orphans { .. }
+                | Self::Changed { .. }
+                | Self::InputChanged { .. }
+                | Self::InputGone { .. }
+                | Self::InputCame { .. }
+        )
+    }
+}
