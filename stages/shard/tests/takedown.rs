@@ -313,7 +313,7 @@ async fn one_fault(at: u64, when: Lost, undisturbed: &[Vec<u8>]) -> bool {
         assert!(error.is_transient(), "{at} {when:?}: {error:?}");
     }
     // A run between the two: it finishes what it finds, and sweeps.
-    if at % 2 == 0 {
+    if at.is_multiple_of(2) {
         resume(&healthy).await.unwrap();
         let keys = Arc::new(KeyLedger::new().unwrap());
         let report = verify_unit(&healthy, UNIT, None, &keys).await.unwrap();

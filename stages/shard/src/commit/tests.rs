@@ -197,7 +197,9 @@ fn revision(destination: &Destination, rows: u64) -> super::Attempt {
 async fn a_revision_whose_winner_died_is_finished_wherever_it_stopped() {
     for tables_placed in 0..=2 {
         let (_folder, destination) = root();
-        commit(&destination, attempt(&destination, "plan", 5)).await.unwrap();
+        commit(&destination, attempt(&destination, "plan", 5))
+            .await
+            .unwrap();
         let dead = elect(&destination, revision(&destination, 4)).await;
         let tables = [
             (&dead.files.failures, UNIT.failures_file()),
@@ -207,7 +209,9 @@ async fn a_revision_whose_winner_died_is_finished_wherever_it_stopped() {
             assert!(destination.place(staged, name).await.unwrap());
         }
         // A run's sweep leaves it alone, however old.
-        crate::sweep(&destination, std::time::Duration::ZERO).await.unwrap();
+        crate::sweep(&destination, std::time::Duration::ZERO)
+            .await
+            .unwrap();
         assert_eq!(finish_elections(&destination, None).await.unwrap(), 1);
         assert_committed(&destination, &dead.stats).await;
         assert_eq!(finish_elections(&destination, None).await.unwrap(), 0);
@@ -217,7 +221,9 @@ async fn a_revision_whose_winner_died_is_finished_wherever_it_stopped() {
 #[tokio::test]
 async fn a_dead_winner_of_a_revision_counts_for_those_who_make_it_too() {
     let (_folder, destination) = root();
-    commit(&destination, attempt(&destination, "plan", 5)).await.unwrap();
+    commit(&destination, attempt(&destination, "plan", 5))
+        .await
+        .unwrap();
     let dead = elect(&destination, revision(&destination, 4)).await;
     let stats = commit(&destination, revision(&destination, 3)).await.unwrap();
     assert_eq!(stats, dead.stats);
@@ -238,7 +244,9 @@ async fn a_writer_that_comes_late_brings_nothing_back() {
         finish_elections(&destination, Some(UNIT)).await.unwrap();
         let stats = commit(&destination, revision(&destination, 4)).await.unwrap();
         assert!(!place(&destination, &first).await.unwrap());
-        let second = commit(&destination, attempt(&destination, "plan", 5)).await.unwrap();
+        let second = commit(&destination, attempt(&destination, "plan", 5))
+            .await
+            .unwrap();
         assert_eq!((second.revision, second), (1, stats.clone()));
         assert_committed(&destination, &stats).await;
     }

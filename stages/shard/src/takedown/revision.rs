@@ -65,6 +65,8 @@ pub async fn take_down(
             rewrite(&destination, stats, files, &tombstones, encoding)
         });
         match rewritten.await? {
+            // What was found is gone: an elected revision was finished, or another takedown was faster.
+            Ok(rewritten) if rewritten.pairs + rewritten.failures == 0 => {}
             Ok(rewritten) => {
                 commit(destination, rewritten.attempt).await?;
                 taken.pairs += rewritten.pairs;

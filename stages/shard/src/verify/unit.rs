@@ -241,11 +241,11 @@ impl UnitCheck<'_> {
                 }
             }
         }
-        self.counts(name, census, findings);
+        self.counts(name, &census, findings);
         Ok(())
     }
 
-    fn counts(&self, name: &str, census: Census, findings: &mut Findings) {
+    fn counts(&self, name: &str, census: &Census, findings: &mut Findings) {
         let stats = self.stats;
         if (census.pairs, census.sequences) != (stats.pairs, stats.sequences) {
             findings.add(
