@@ -2,6 +2,7 @@
 
 mod bench_fetch;
 mod model;
+mod outputs;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use crate::export::Format;
 
 pub use bench_fetch::BenchFetchArgs;
 pub use model::{ModelCommand, ModelConvertArgs, ModelFetchArgs, ModelInfoArgs, ModelVerifyArgs, SharedArgs};
+pub use outputs::{AgainArgs, TakedownArgs, VerifyArgs};
 
 /// Web-scale image-text pairs to token sequences that a multimodal language model trains on.
 #[derive(Debug, Parser)]
@@ -51,7 +53,9 @@ pub enum Command {
     /// Print the text ids of each line of standard input
     Text(TextArgs),
     /// Check every file of an output and list what is wrong
-    Verify(OutputArgs),
+    Verify(VerifyArgs),
+    /// Take pairs out of an output for good, and out of all that is made of it later
+    Takedown(TakedownArgs),
     /// Print sequences of an output: text, codes, kept patches
     Inspect(InspectArgs),
     /// Fetch models, look at them, convert and compare them
@@ -209,7 +213,7 @@ pub struct TextArgs {
     pub tokenizer: String,
 }
 
-/// `verify`
+/// An output
 #[derive(Debug, Args)]
 pub struct OutputArgs {
     /// The output's path

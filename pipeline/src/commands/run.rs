@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use img2tokens_engine::CancellationToken;
-use img2tokens_shard::{Destination, committed, sweep};
+use img2tokens_shard::{Destination, committed, sweep, takedown};
 
 use crate::cli::RunArgs;
 use crate::config;
@@ -29,6 +29,7 @@ fn dead_after(destination: &Destination, complete: bool) -> Duration {
 pub(super) async fn run(args: RunArgs) -> Result<Exit, Failed> {
     let config = config::read(&args.config.config, &args.config.overrides).map_err(Failed::usage)?;
     let job = Job::prepare(config, args.limit).await.map_err(Failed::usage)?;
+    takedown::resume(&job.destination).await.map_err(Failed::run)?;
     let done = committed(&job.destination).await.map_err(Failed::run)?;
     let wanted = job
         .units

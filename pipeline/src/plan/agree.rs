@@ -4,7 +4,7 @@ use img2tokens_shard::ShardError;
 use img2tokens_source::{Input, SourceError, Survey};
 use object_store::ObjectStoreExt;
 
-use super::{Identity, Plan};
+use super::{Identity, PLAN_FILE, Plan};
 
 /// A plan that cannot be followed.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,12 @@ pub enum PlanError {
     /// plan.json is not a plan of this program.
     #[error("plan.json is not a plan of this program; use another output.path")]
     Malformed(#[source] serde_json::Error),
+    /// No run wrote there.
+    #[error("{output}: there is no {PLAN_FILE}; name the output.path of a run")]
+    Absent {
+        /// The output.
+        output: String,
+    },
     /// It was there a moment ago.
     #[error("plan.json was there a moment ago and is gone; is something else cleaning up the output?")]
     Vanished,

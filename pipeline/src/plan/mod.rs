@@ -6,6 +6,7 @@
 mod agree;
 mod identity;
 mod make;
+mod settings;
 
 pub use agree::{PlanError, check_input};
 pub use identity::Identity;
@@ -62,6 +63,17 @@ impl Plan {
         serde_json::from_slice(&bytes)
             .map(Some)
             .map_err(PlanError::Malformed)
+    }
+
+    /// The plan of an output that a run has begun.
+    ///
+    /// # Errors
+    /// If there is none, or it cannot be read.
+    pub async fn of_output(destination: &Destination) -> Result<Self, PlanError> {
+        let plan = Self::read(destination).await?;
+        plan.ok_or_else(|| PlanError::Absent {
+            output: destination.to_string(),
+        })
     }
 
     /// Stores the plan unless another stands there already; returns the one that stands. Two planners at once agree.

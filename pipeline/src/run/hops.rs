@@ -112,7 +112,11 @@ pub(super) async fn prepare(stages: Arc<Stages>, pair: EncodedPair) -> Crossing<
         ))
     });
     ticket.spent(Part::Image, started);
-    match prepared {
+    let allowed = prepared.and_then(|prepared| {
+        ticket.refuse_taken_down(Some(prepared.1.sha256))?;
+        Ok(prepared)
+    });
+    match allowed {
         Ok((pixels, facts, kept)) => {
             if let Some(kept) = kept {
                 ticket.keep(kept).await;

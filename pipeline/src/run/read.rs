@@ -6,6 +6,7 @@ use std::time::Instant;
 use futures::StreamExt;
 use img2tokens_engine::CancellationToken;
 use img2tokens_schemas::{Failure, FailureReason, Outcome, Row};
+use img2tokens_shard::takedown::Tombstones;
 use img2tokens_shard::{Destination, ShardConfig, ShardStats, UnitCounts, UnitId};
 use img2tokens_source::{Extent, Input, Source, Survey};
 use tokio::runtime::Handle;
@@ -84,10 +85,13 @@ impl Reader {
         writers: &mut Writers,
     ) -> Result<(), RunError> {
         let places = Arc::new(Semaphore::new(self.units_in_flight));
+        let mut tombstones = Arc::<Tombstones>::default();
         for unit in units {
             let Ok(place) = places.clone().acquire_owned().await else {
                 break;
             };
+            // What is taken down while this runs holds for the units to come.
+            tombstones = tombstones.read_again(&self.destination).await?;
             let (messages, inbox) = mpsc::channel(256);
             let timings = Arc::new(Timings::default());
             let writer = UnitWriter {
@@ -105,8 +109,12 @@ impl Reader {
                 drop(place);
                 written
             });
-            self.read_unit(&unit, UnitHandle { messages, timings }, rows)
-                .await?;
+            let handle = UnitHandle {
+                messages,
+                timings,
+                tombstones: tombstones.clone(),
+            };
+            self.read_unit(&unit, handle, rows).await?;
         }
         Ok(())
     }
@@ -181,10 +189,10 @@ fn admit(row: Result<Row, Outcome>, unit: UnitHandle, place: u64) -> Admission {
             result,
         }) => {
             let unreadable = || Failure::new(FailureReason::CorruptRow, "an unreadable row");
-            Admission::Refused(
-                ticket(index, key, url, kept),
-                result.err().unwrap_or_else(unreadable),
-            )
+            let ticket = ticket(index, key, url, kept);
+            let failure = result.err().unwrap_or_else(unreadable);
+            let failure = ticket.refuse_taken_down(None).err().unwrap_or(failure);
+            Admission::Refused(ticket, failure)
         }
         Ok(Row {
             index,
@@ -195,6 +203,9 @@ fn admit(row: Result<Row, Outcome>, unit: UnitHandle, place: u64) -> Admission {
             stated_digest,
         }) => {
             let ticket = ticket(index, key, picture.url().map(str::to_owned), kept);
+            if let Err(failure) = ticket.refuse_taken_down(None) {
+                return Admission::Refused(ticket, failure);
+            }
             match caption.filter(|caption| !caption.trim().is_empty()) {
                 Some(caption) => Admission::Wanted(WantedPair {
                     ticket,
