@@ -5,7 +5,7 @@
 //! committed unit that holds any: its files are written anew without them and put in place as a commit puts them. A pair
 //! that is gone stays accounted for: as a failure with reason `taken_down`, of which nothing but the key is known.
 //!
-//! A process that dies between the two, or within, leaves what the next [`take_down`] or [`resume`] finishes.
+//! A process that dies between the two, or within, leaves what the next finishes: by [`resume`], then [`take_down`].
 
 mod forbidden;
 mod revision;

@@ -40,7 +40,7 @@ pub async fn resume(destination: &Destination) -> Result<u64, ShardError> {
 ///
 /// # Errors
 /// If the files are not those that were committed, or the store fails. The unit is as it was then, or half-way to its
-/// revision: doing it again, or [`resume`], completes it.
+/// revision: [`resume`] finishes that, so call it before this.
 pub async fn take_down(
     destination: &Destination,
     unit: UnitId,
