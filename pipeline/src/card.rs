@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
+use img2tokens_schemas::FailureReason;
 use img2tokens_shard::{Destination, ShardError, ShardStats, committed, read_stats};
 
 use crate::plan::Plan;
@@ -77,7 +78,7 @@ configs:
 # Token sequences of image-text pairs
 
 Made by {program}: {sequences} sequences from {pairs} pairs; {failed} pairs failed and {filtered} rows were left out by
-filters, of {rows} rows in all.
+filters, of {rows} rows in all.{taken_down}
 
 - Visual tokenizer: LaVIT's dynamic tokenizer, digest `{digest}`, {image} px, codebook of {codebook} codes.
 - Precision {dtype}, selection {selection} (seed {seed}), merger {merger}, backend {backend}.
@@ -114,6 +115,7 @@ print(data[0]["input_ids"])
         failed = totals.failed(),
         filtered = totals.filtered,
         rows = totals.rows,
+        taken_down = taken_down(totals),
         digest = model.digest,
         image = model.config.image_size,
         codebook = model.config.codebook_size,
@@ -158,6 +160,16 @@ fn origin(plan: &Plan) -> String {
         plan.program, plan.hash,
     );
     text
+}
+
+/// How many pairs were taken down, if any.
+fn taken_down(totals: &Totals) -> String {
+    match totals.failures.get(&FailureReason::TakenDown) {
+        None => String::new(),
+        Some(pairs) => format!(
+            " Of those that failed, {pairs} were taken down: `takedowns/` holds\nhashes of what must not be in this dataset."
+        ),
+    }
 }
 
 /// What the optional columns hold.

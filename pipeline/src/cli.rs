@@ -2,6 +2,7 @@
 
 mod bench_fetch;
 mod model;
+mod outputs;
 mod run;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use crate::export::Format;
 
 pub use bench_fetch::BenchFetchArgs;
 pub use model::{ModelCommand, ModelConvertArgs, ModelFetchArgs, ModelInfoArgs, ModelVerifyArgs, SharedArgs};
+pub use outputs::{AgainArgs, TakedownArgs, VerifyArgs};
 pub use run::{ConfigArgs, PlanArgs, RunArgs, ShardOf, StopArgs, UnitArgs};
 
 /// Web-scale image-text pairs to token sequences that a multimodal language model trains on.
@@ -53,7 +55,9 @@ pub enum Command {
     /// Print the text ids of each line of standard input
     Text(TextArgs),
     /// Check every file of an output and list what is wrong
-    Verify(OutputArgs),
+    Verify(VerifyArgs),
+    /// Take pairs out of an output for good, and out of all that is made of it later
+    Takedown(TakedownArgs),
     /// Print sequences of an output: text, codes, kept patches
     Inspect(InspectArgs),
     /// Fetch models, look at them, convert and compare them
@@ -179,7 +183,7 @@ pub struct TextArgs {
     pub tokenizer: String,
 }
 
-/// `verify`
+/// An output
 #[derive(Debug, Args)]
 pub struct OutputArgs {
     /// The output's path

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use img2tokens_schemas::OptionalColumns;
-use img2tokens_shard::{Destination, ShardConfig, ShardError};
+use img2tokens_shard::{Destination, Encoding, ShardConfig, ShardError};
 use img2tokens_source::{Input, SourceError, expand};
 use img2tokens_vision::{ModelConfig, VisualTokenizer};
 use serde_json::json;
 
-use crate::config::{Compression, Config, KeptImages};
+use crate::config::{Compression, Config, KeptImages, Output};
 use crate::embedded::{self, EmbeddedSamples};
 use crate::local_copy;
 use crate::model::{self, Model};
@@ -199,13 +199,13 @@ fn shard_config(
         "identity": plan.identity,
         "vocabulary": vocabulary,
     });
+    let Encoding {
+        compression,
+        row_group_rows,
+    } = encoding(&config.output);
     Ok(ShardConfig {
-        compression: match config.output.compression {
-            Compression::Zstd => img2tokens_shard::Compression::default(),
-            Compression::Snappy => img2tokens_shard::Compression::Snappy,
-            Compression::None => img2tokens_shard::Compression::None,
-        },
-        row_group_rows: config.output.row_group_rows,
+        compression,
+        row_group_rows,
         optional: OptionalColumns {
             image_features: model::extras(&config.output).features.map(|_| model.width as i32),
             reconstruction_cosine: config.output.reconstruction,
@@ -220,6 +220,19 @@ fn shard_config(
         vocabulary,
         images: config.output.images != KeptImages::None,
     })
+}
+
+/// How the output's tables stand in their files.
+#[must_use]
+pub fn encoding(output: &Output) -> Encoding {
+    Encoding {
+        compression: match output.compression {
+            Compression::Zstd => img2tokens_shard::Compression::default(),
+            Compression::Snappy => img2tokens_shard::Compression::Snappy,
+            Compression::None => img2tokens_shard::Compression::None,
+        },
+        row_group_rows: output.row_group_rows,
+    }
 }
 
 /// Whether an error that ended a job is one that may pass: the program then exits with 75.

@@ -8,6 +8,7 @@
 //! - [`plan`]: which rows make which unit, stored beside the output;
 //! - [`job`]: all of that together, checked before anything runs;
 //! - [`run`]: the running pipeline;
+//! - [`deep`]: pairs of an output tokenized again and compared;
 //! - [`export`]: committed shards in the formats of other trainers;
 //! - [`commands`]: one file a command.
 
@@ -15,6 +16,7 @@ pub mod card;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod deep;
 pub mod embedded;
 pub mod exit;
 pub mod export;

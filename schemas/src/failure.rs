@@ -36,6 +36,8 @@ reasons! {
     EmptyCaption = "empty_caption",
     /// The image bytes or the row itself could not be read from its input (a broken tar member, a bad record).
     CorruptRow = "corrupt_row",
+    /// The pair was taken down: nothing but its key is kept.
+    TakenDown = "taken_down",
     /// The URL, its domain or the image's digest stands on the deny list.
     DenyListed = "deny_listed",
     /// The URL's port is not among those allowed.

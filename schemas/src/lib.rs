@@ -4,7 +4,7 @@
 //! plain types whose constructors refuse what cannot be true.
 //!
 //! The feature `arrow` adds the table side ([`columns`], [`row`]), which only the rooms that read or write
-//! tables need.
+//! tables need; the feature `lists` adds [`listed`], lists of what must not be used.
 
 pub mod failure;
 pub mod features;
@@ -14,6 +14,8 @@ pub mod tokens;
 
 #[cfg(feature = "arrow")]
 pub mod columns;
+#[cfg(feature = "lists")]
+pub mod listed;
 #[cfg(feature = "arrow")]
 pub mod row;
 

@@ -261,6 +261,20 @@ pub fn attempts(output: &Path) -> BTreeMap<String, u32> {
     attempts
 }
 
+/// Key and URL of every row of the failures files.
+pub fn failure_urls(output: &Path) -> BTreeMap<String, Option<String>> {
+    let mut urls = BTreeMap::new();
+    for batch in batches(&output.join("failures")) {
+        let column = |name| batch.column_by_name(name).unwrap().as_string::<i32>().iter();
+        urls.extend(
+            column("key")
+                .zip(column("url"))
+                .map(|(key, url)| (key.unwrap().to_owned(), url.map(str::to_owned))),
+        );
+    }
+    urls
+}
+
 /// The values of a kept text column.
 pub fn text_column(output: &Path, name: &str) -> Vec<String> {
     batches(&output.join("data"))

@@ -9,6 +9,7 @@ mod model;
 mod plan;
 mod prepare;
 mod run;
+mod takedown;
 mod text;
 mod tokenize;
 mod unit;
@@ -30,6 +31,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, crate::exit::Failed> {
         Command::Prepare(args) => prepare::prepare(&args),
         Command::Text(args) => text::text(&args).await,
         Command::Verify(args) => verify::verify(&args).await,
+        Command::Takedown(args) => takedown::takedown(&args).await,
         Command::Inspect(args) => inspect::inspect(&args).await,
         Command::Export(args) => export::export(&args).await,
         Command::Model(command) => model::model(&command).await,

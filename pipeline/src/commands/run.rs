@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use img2tokens_shard::{Destination, committed, sweep};
+use img2tokens_shard::{Destination, committed, sweep, takedown};
 
 use crate::card;
 use crate::cli::RunArgs;
@@ -48,6 +48,7 @@ pub(super) async fn run(args: RunArgs) -> Result<Exit, Failed> {
     let Some(mut job) = prepare(ask, &stop).await? else {
         return Ok(stopped());
     };
+    takedown::resume(&job.destination).await.map_err(Failed::run)?;
     let done = committed(&job.destination).await.map_err(Failed::run)?;
     let mut units = std::mem::take(&mut job.units);
     units.retain(|unit| args.shard_of.is_none_or(|part| part.holds(unit.id.0)));

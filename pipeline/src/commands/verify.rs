@@ -4,31 +4,37 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use anyhow::anyhow;
 use futures::{StreamExt, TryStreamExt, stream};
-use img2tokens_shard::verify::{Expected, Findings, KeyLedger, verify_unit};
-use img2tokens_shard::{Destination, committed};
+use img2tokens_shard::takedown::Tombstones;
+use img2tokens_shard::verify::{Expected, Findings, KeyLedger, verify_tombstones, verify_unit};
+use img2tokens_shard::{Destination, ShardError, committed};
 
-use crate::cli::OutputArgs;
+use crate::cli::{AgainArgs, VerifyArgs};
+use crate::config::Config;
+use crate::deep::{self, Report};
 use crate::exit::{Exit, Failed};
-use crate::plan::{PLAN_FILE, Plan};
+use crate::plan::Plan;
 use crate::storage;
 use crate::summary::Totals;
 
 /// Lists what is wrong, one line each; exit 1 if anything is.
-pub(super) async fn verify(args: &OutputArgs) -> Result<Exit, Failed> {
-    let destination = storage::destination(&args.output).map_err(Failed::usage)?;
-    let plan = Plan::read(&destination)
-        .await
-        .map_err(Failed::run)?
-        .ok_or_else(|| {
-            Failed::usage(anyhow!(
-                "{}: there is no {PLAN_FILE}; name the output.path of a run",
-                args.output
-            ))
-        })?;
-    let (totals, findings) = verify_units(&destination, &plan).await.map_err(Failed::run)?;
-    print(plan.units, &totals, &findings).map_err(Failed::run)?;
+pub(super) async fn verify(args: &VerifyArgs) -> Result<Exit, Failed> {
+    let output = &args.output.output;
+    let destination = storage::destination(output).map_err(Failed::usage)?;
+    let plan = Plan::of_output(&destination).await.map_err(Failed::usage)?;
+    let (totals, mut findings) = verify_units(&destination, &plan).await.map_err(Failed::run)?;
+    let again = match args.deep {
+        Some(pairs) => {
+            let config = again(&plan, output, &args.again).map_err(Failed::run)?;
+            let again = deep::verify(&destination, &plan, &config, pairs as usize, args.again.seed);
+            Some(again.await.map_err(Failed::run)?)
+        }
+        None => None,
+    };
+    if let Some(again) = &again {
+        findings.merge(again.findings.clone());
+    }
+    print(plan.units, &totals, &findings, again.as_ref()).map_err(Failed::run)?;
     Ok(if findings.is_empty() {
         Exit::Done
     } else {
@@ -36,13 +42,32 @@ pub(super) async fn verify(args: &OutputArgs) -> Result<Exit, Failed> {
     })
 }
 
-fn print(planned: u64, totals: &Totals, findings: &Findings) -> std::io::Result<()> {
+/// The plan's settings, and what it does not know: where the model is and what computes it.
+fn again(plan: &Plan, output: &str, args: &AgainArgs) -> anyhow::Result<Config> {
+    let mut config = plan.config()?;
+    config.output.path = output.to_owned();
+    config.vision.model.clone_from(&args.model);
+    config.vision.device = args.device;
+    config.vision.threads = args.threads.map(|threads| threads as usize);
+    config.vision.onnxruntime.clone_from(&args.onnx.onnxruntime);
+    config.vision.onnx_provider = args.onnx.onnx_provider;
+    Ok(config)
+}
+
+fn print(planned: u64, totals: &Totals, findings: &Findings, again: Option<&Report>) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     for finding in &findings.listed {
         writeln!(out, "{finding}")?;
     }
     if findings.total > findings.listed.len() as u64 {
         writeln!(out, "and {} more", findings.total - findings.listed.len() as u64)?;
+    }
+    if let Some(again) = again {
+        writeln!(
+            out,
+            "{} pairs tokenized again: {} differ; of {} more the picture is gone, of {} it is another one",
+            again.compared, again.findings.total, again.gone, again.changed
+        )?;
     }
     writeln!(
         out,
@@ -65,6 +90,7 @@ async fn verify_units(destination: &Destination, plan: &Plan) -> anyhow::Result<
         .collect();
     let keys = Arc::new(tokio::task::spawn_blocking(KeyLedger::new).await??);
     let mut findings = Findings::default();
+    let tombstones = Tombstones::read(destination).await?;
     let units = committed(destination).await?;
     let reports = stream::iter(units).map(|unit| {
         let planned = usize::try_from(unit.0)
@@ -75,8 +101,13 @@ async fn verify_units(destination: &Destination, plan: &Plan) -> anyhow::Result<
             plan: hash.clone(),
             rows: planned.unwrap_or(Some(0)),
         };
-        let keys = &keys;
-        async move { verify_unit(destination, unit, Some(&expected), keys).await }
+        let (keys, tombstones) = (&keys, &tombstones);
+        async move {
+            let mut report = verify_unit(destination, unit, Some(&expected), keys).await?;
+            let forbidden = verify_tombstones(destination, unit, tombstones).await?;
+            report.findings.merge(forbidden);
+            Ok::<_, ShardError>(report)
+        }
     });
     let at_once = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let mut reports = reports.buffered(at_once);

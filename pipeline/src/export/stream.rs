@@ -1,9 +1,12 @@
 //! From the committed units of an output to the files of a format, in bounded memory.
 
+use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use img2tokens_schemas::Vocabulary;
 use img2tokens_shard::read::{Sample, SampleReader};
+use img2tokens_shard::takedown::{Tombstones, forbidden_sequences};
 use img2tokens_shard::{Destination, UnitId, committed};
 use indicatif::ProgressBar;
 use tokio::task::spawn_blocking;
@@ -42,11 +45,12 @@ pub async fn export(
     }
     progress.set_length(units.len() as u64);
     let folder = folder.to_owned();
-    let mut stream = spawn_blocking(move || Stream::begin(format, &folder)).await??;
+    let tombstones = Tombstones::read(output).await?;
+    let mut stream = spawn_blocking(move || Stream::begin(format, &folder, tombstones)).await??;
     for unit in units {
-        let samples = SampleReader::open(output, unit).await?;
-        let samples = samples.ok_or(ExportError::Missing { unit })?;
-        stream = spawn_blocking(move || stream.add(unit, samples)).await??;
+        let data = output.open(&unit.data_file()).await?;
+        let data = data.ok_or(ExportError::Missing { unit })?;
+        stream = spawn_blocking(move || stream.add(unit, data)).await??;
         progress.inc(1);
         progress.set_message(format!("{} sequences", stream.exported.sequences));
     }
@@ -62,6 +66,8 @@ pub async fn export(
 /// An export under way.
 struct Stream {
     format: Format,
+    /// What must not be exported even where a shard holds it still.
+    tombstones: Arc<Tombstones>,
     open: Option<Open>,
     staging: Staging,
     exported: Exported,
@@ -77,16 +83,19 @@ struct Open {
 }
 
 impl Stream {
-    fn begin(format: Format, folder: &Path) -> Result<Self, ExportError> {
+    fn begin(format: Format, folder: &Path, tombstones: Arc<Tombstones>) -> Result<Self, ExportError> {
         Ok(Self {
             format,
+            tombstones,
             open: None,
             staging: Staging::begin(folder)?,
             exported: Exported::default(),
         })
     }
 
-    fn add(mut self, unit: UnitId, samples: SampleReader) -> Result<Self, ExportError> {
+    fn add(mut self, unit: UnitId, data: File) -> Result<Self, ExportError> {
+        let forbidden = forbidden_sequences(unit, &data, &self.tombstones)?;
+        let samples = SampleReader::of_file(unit.data_file(), data)?;
         let vocabulary = samples.metadata().vocabulary;
         let open = match self.open.take() {
             None => Open::new(self.format, vocabulary, &self.staging)?,
@@ -95,7 +104,8 @@ impl Stream {
         };
         let open = self.open.insert(open);
         for batch in samples {
-            for sample in batch?.samples() {
+            let batch = batch?;
+            for sample in batch.samples().filter(|sample| !forbidden.contains(&sample.row)) {
                 self.exported.tokens += open.add(unit, &sample, &self.staging)?;
                 self.exported.sequences += 1;
             }

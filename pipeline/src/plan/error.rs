@@ -3,6 +3,8 @@
 use img2tokens_shard::ShardError;
 use img2tokens_source::SourceError;
 
+use super::PLAN_FILE;
+
 /// A plan that cannot be followed.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
@@ -34,6 +36,12 @@ pub enum PlanError {
     /// plan.json is not what its hash says.
     #[error("plan.json was edited after it was made; bring it back as it was, {OTHERWISE}")]
     Edited,
+    /// No run wrote there.
+    #[error("{output}: there is no {PLAN_FILE}; name the output.path of a run")]
+    Absent {
+        /// The output.
+        output: String,
+    },
     /// It was there a moment ago.
     #[error("plan.json was there a moment ago and is gone; is something else cleaning up the output?")]
     Vanished,

@@ -152,6 +152,10 @@ mod tests {
         config.vision.threads = Some(1);
         config.fetch.concurrency = 3;
         assert_eq!(identity(&config).hash(), planned.hash());
+        assert_eq!(
+            settings(&Config::deserialize(&planned.settings).unwrap()),
+            planned.settings
+        );
         config.vision.seed = 9;
         config.sequence.bos = true;
         assert_ne!(identity(&config).hash(), planned.hash());

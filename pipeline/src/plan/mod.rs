@@ -8,6 +8,7 @@ mod error;
 mod follow;
 mod identity;
 mod make;
+mod settings;
 
 pub use agree::check_input;
 pub use error::PlanError;
@@ -69,6 +70,17 @@ impl Plan {
             return Err(PlanError::Edited);
         }
         Ok(Some(plan))
+    }
+
+    /// The plan of an output that a run has begun.
+    ///
+    /// # Errors
+    /// If there is none, or it cannot be read.
+    pub async fn of_output(destination: &Destination) -> Result<Self, PlanError> {
+        let plan = Self::read(destination).await?;
+        plan.ok_or_else(|| PlanError::Absent {
+            output: destination.to_string(),
+        })
     }
 
     /// Stores the plan unless another stands there already; returns the one that stands. Two planners at once agree.

@@ -113,7 +113,11 @@ pub(super) fn prepare(stages: &Stages, runtime: &Handle, pair: EncodedPair) -> C
         Err(Failure::new(FailureReason::CorruptImage, detail))
     });
     ticket.spent(Part::Image, started);
-    match prepared {
+    let allowed = prepared.and_then(|prepared| {
+        ticket.refuse_taken_down(Some(prepared.1.sha256))?;
+        Ok(prepared)
+    });
+    match allowed {
         Ok((pixels, facts, kept)) => {
             if let Some(kept) = kept {
                 runtime.block_on(ticket.keep(kept));

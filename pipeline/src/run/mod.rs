@@ -32,6 +32,7 @@ use tokio::task::JoinSet;
 
 pub use error::{RunError, TokenizeError};
 pub use meters::Meters;
+pub(crate) use picture::ImageBytes;
 pub use read::PlannedUnit;
 
 use crate::stages::Stages;

@@ -9,7 +9,7 @@ use crate::config::KeptImages;
 
 /// The bytes, and while they live the memory they are credited with.
 #[derive(Debug)]
-pub(super) enum ImageBytes {
+pub(crate) enum ImageBytes {
     Fetched(Fetched),
     Embedded(Bytes),
     /// Made here.
@@ -17,7 +17,7 @@ pub(super) enum ImageBytes {
 }
 
 impl ImageBytes {
-    pub(super) fn as_slice(&self) -> &[u8] {
+    pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Fetched(fetched) => &fetched.bytes,
             Self::Embedded(bytes) => bytes,

@@ -6,6 +6,7 @@ use std::time::Instant;
 use futures::StreamExt;
 use img2tokens_engine::CancellationToken;
 use img2tokens_schemas::{Failure, FailureReason, Outcome, Row};
+use img2tokens_shard::takedown::Tombstones;
 use img2tokens_shard::{Destination, ShardConfig, ShardStats, UnitCounts, UnitId};
 use img2tokens_source::{Extent, Input, Source, Survey};
 use serde_json::json;
@@ -110,6 +111,7 @@ impl Reader {
         writers: &mut Writers,
     ) -> Result<(), RunError> {
         let places = Arc::new(Semaphore::new(self.units_in_flight));
+        let mut tombstones = Arc::<Tombstones>::default();
         for unit in units {
             let place = tokio::select! {
                 biased;
@@ -120,6 +122,8 @@ impl Reader {
             while let Some(ended) = writers.running.try_join_next() {
                 writers.note(ended);
             }
+            // What is taken down while this runs holds for the units to come.
+            tombstones = tombstones.read_again(&self.destination).await?;
             let (messages, inbox) = mpsc::channel(256);
             let timings = Arc::new(Timings::default());
             let writer = UnitWriter {
@@ -137,8 +141,12 @@ impl Reader {
                 drop(place);
                 written
             });
-            self.read_unit(&unit, UnitHandle { messages, timings }, rows)
-                .await?;
+            let handle = UnitHandle {
+                messages,
+                timings,
+                tombstones: tombstones.clone(),
+            };
+            self.read_unit(&unit, handle, rows).await?;
         }
         Ok(())
     }
@@ -224,10 +232,10 @@ fn admit(row: Result<Row, Outcome>, unit: UnitHandle, place: u64) -> Admission {
             result,
         }) => {
             let unreadable = || Failure::new(FailureReason::CorruptRow, "an unreadable row");
-            Admission::Refused(
-                ticket(index, key, url, kept),
-                result.err().unwrap_or_else(unreadable),
-            )
+            let ticket = ticket(index, key, url, kept);
+            let failure = result.err().unwrap_or_else(unreadable);
+            let failure = ticket.refuse_taken_down(None).err().unwrap_or(failure);
+            Admission::Refused(ticket, failure)
         }
         Ok(Row {
             index,
@@ -238,6 +246,9 @@ fn admit(row: Result<Row, Outcome>, unit: UnitHandle, place: u64) -> Admission {
             stated_digest,
         }) => {
             let ticket = ticket(index, key, picture.url().map(str::to_owned), kept);
+            if let Err(failure) = ticket.refuse_taken_down(None) {
+                return Admission::Refused(ticket, failure);
+            }
             match caption.filter(|caption| !caption.trim().is_empty()) {
                 Some(caption) => Admission::Wanted(WantedPair {
                     ticket,

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use img2tokens_schemas::{Failure, KeptColumns, Outcome, RowIndex, SequenceRow};
+use img2tokens_schemas::{Digest, Failure, KeptColumns, Outcome, RowIndex, SequenceRow};
 use img2tokens_shard::UnitCounts;
+use img2tokens_shard::takedown::{Subject, Tombstones, taken_down};
 use tokio::sync::mpsc;
 
 use super::picture::KeptPicture;
@@ -36,6 +37,8 @@ pub(super) enum UnitMessage {
 pub(super) struct UnitHandle {
     pub(super) messages: mpsc::Sender<UnitMessage>,
     pub(super) timings: Arc<Timings>,
+    /// What had been taken down of the output when the unit began.
+    pub(super) tombstones: Arc<Tombstones>,
 }
 
 /// A pair on its way.
@@ -84,6 +87,23 @@ impl Ticket {
             picture: Box::new(picture),
         };
         let _ = self.unit.messages.send(message).await;
+    }
+
+    /// Refuses the pair if it was taken down, as far as that can be told by now.
+    pub(super) fn refuse_taken_down(&self, sha256: Option<Digest>) -> Result<(), Failure> {
+        if self.unit.tombstones.is_empty() {
+            return Ok(());
+        }
+        let sha256 = sha256.map(|digest| digest.to_string());
+        let pair = Subject {
+            key: &self.key,
+            url: self.url.as_deref(),
+            sha256: sha256.as_deref(),
+        };
+        if self.unit.tombstones.forbid(&pair) {
+            return Err(taken_down());
+        }
+        Ok(())
     }
 
     /// Adds the time since `start` to the unit's timings.

@@ -2,9 +2,11 @@
 
 use std::{collections::HashSet, path::Path};
 
+use img2tokens_schemas::Digest;
+use img2tokens_schemas::listed::{Listed, UnreadableEntry, domains, read_list, without_fragment};
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
-use url::{Host, Url};
+use url::Url;
 
 use crate::{error::FetchCause, setup::FetchSetupError};
 
@@ -18,63 +20,35 @@ pub(crate) struct DenyList {
 }
 
 impl DenyList {
-    /// Reads one entry a line; what follows a `#` at the line's start or after white space is a comment.
+    /// Reads a list ([`img2tokens_schemas::listed`]). Keys it must not have: no download knows its pair's.
     pub(crate) fn read(path: &Path) -> Result<Self, FetchSetupError> {
         let text = std::fs::read_to_string(path).map_err(|source| FetchSetupError::File {
             key: "deny_list",
             path: path.to_owned(),
             source,
         })?;
+        let refused = |line, entry| FetchSetupError::DenyListEntry {
+            path: path.to_owned(),
+            line,
+            entry,
+        };
         let mut list = Self::default();
-        for (place, line) in text.lines().enumerate() {
-            // A URL may hold a `#`: only one after white space begins a comment.
-            let (entry, comment) = line
-                .trim()
-                .split_once(char::is_whitespace)
-                .unwrap_or((line.trim(), ""));
-            if entry.is_empty() || entry.starts_with('#') {
-                continue;
-            }
-            let alone = comment.is_empty() || comment.trim_start().starts_with('#');
-            if !alone || !list.add(entry) {
-                let entry = line.trim().to_owned();
-                return Err(FetchSetupError::DenyListEntry {
-                    path: path.to_owned(),
-                    line: place + 1,
-                    entry,
-                });
-            }
+        for entry in read_list(&text) {
+            let (line, listed) = entry.map_err(|UnreadableEntry { line, entry }| refused(line, entry))?;
+            match listed {
+                Listed::Key(_) => return Err(refused(line, listed.to_string())),
+                Listed::Url(url) => list.urls.insert(url),
+                Listed::Domain(domain) => list.domains.insert(domain),
+                Listed::Md5(digest) => list.md5.insert(digest),
+                Listed::Sha256(Digest(digest)) => list.sha256.insert(digest),
+            };
         }
         Ok(list)
     }
 
-    /// Adds an entry of whatever kind it looks like; false if it looks like none.
-    fn add(&mut self, entry: &str) -> bool {
-        if entry.contains("://") {
-            return Url::parse(entry).is_ok_and(|url| {
-                self.urls.insert(without_fragment(&url));
-                true
-            });
-        }
-        if let Some(digest) = hexadecimal::<16>(entry.strip_prefix("md5:").unwrap_or(entry)) {
-            self.md5.insert(digest);
-            return true;
-        }
-        if let Some(digest) = hexadecimal::<32>(entry.strip_prefix("sha256:").unwrap_or(entry)) {
-            self.sha256.insert(digest);
-            return true;
-        }
-        // A digest that lost a digit must not pass for a domain of one word.
-        entry.contains(['.', ':'])
-            && Host::parse(entry.trim_matches('.')).is_ok_and(|domain| {
-                self.domains.insert(domain.to_string());
-                true
-            })
-    }
-
     /// Checks a URL and its host's domains, the host itself first.
     pub(crate) fn check_url(&self, url: &Url) -> Result<(), FetchCause> {
-        if !self.urls.is_empty() && self.urls.contains(&without_fragment(url)) {
+        if !self.urls.is_empty() && self.urls.contains(without_fragment(url)) {
             return Err(FetchCause::DenyListed {
                 what: "the url".to_owned(),
             });
@@ -82,12 +56,7 @@ impl DenyList {
         if self.domains.is_empty() {
             return Ok(());
         }
-        let host = url.host_str().unwrap_or_default().trim_end_matches('.');
-        let below = host.match_indices('.').filter_map(|(dot, _)| host.get(dot + 1..));
-        match std::iter::once(host)
-            .chain(below)
-            .find(|domain| self.domains.contains(*domain))
-        {
+        match domains(url).find(|domain| self.domains.contains(*domain)) {
             Some(domain) => Err(FetchCause::DenyListed {
                 what: format!("the domain {domain}"),
             }),
@@ -141,21 +110,6 @@ impl BodyHasher {
             sha256.update(bytes);
         }
     }
-}
-
-fn without_fragment(url: &Url) -> String {
-    url.as_str().split('#').next().unwrap_or_default().to_owned()
-}
-
-fn hexadecimal<const N: usize>(text: &str) -> Option<[u8; N]> {
-    if text.len() != 2 * N || !text.is_ascii() {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (place, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * place..2 * place + 2)?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
@@ -224,6 +178,7 @@ mod tests {
             "a|b.com",
             "900150983cd24fb0d6963f7d28e17f7",
             "http://",
+            "key:00012-000000345",
         ] {
             match list(&format!("example.com\n\n{entry}\n")) {
                 Err(FetchSetupError::DenyListEntry {

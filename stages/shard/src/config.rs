@@ -75,6 +75,15 @@ impl std::fmt::Display for Compression {
     }
 }
 
+/// How a table stands in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Encoding {
+    /// How pages are compressed.
+    pub compression: Compression,
+    /// Rows in a row group, at least 1.
+    pub row_group_rows: usize,
+}
+
 /// What every shard of a run is written with. The bytes of a shard depend on this and on its outcomes alone.
 #[derive(Debug, Clone)]
 pub struct ShardConfig {
@@ -97,6 +106,13 @@ pub struct ShardConfig {
 }
 
 impl ShardConfig {
+    pub(crate) const fn encoding(&self) -> Encoding {
+        Encoding {
+            compression: self.compression,
+            row_group_rows: self.row_group_rows,
+        }
+    }
+
     /// The schema of the data file: the fixed columns, the optional ones asked for, then the kept ones. A kept column that is called like a fixed or optional
     /// one (Re-LAION's `key`, say) is written as `input_` and its name; all others keep theirs.
     ///

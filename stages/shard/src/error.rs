@@ -156,6 +156,18 @@ pub enum ShardError {
         /// The hash that stands in the committed stats.
         found: String,
     },
+    /// A committed unit lacks a file.
+    #[error("`{name}` is missing, and its unit is committed")]
+    Missing {
+        /// The file.
+        name: String,
+    },
+    /// A committed unit's file is another.
+    #[error("`{name}` is not the file that was committed; `img2tokens verify` tells what is wrong with it")]
+    Altered {
+        /// The file.
+        name: String,
+    },
     /// Attempts at this unit kept getting in each other's way, or were swept while they ran.
     #[error("{0}: no attempt could be committed, since others interfered")]
     Contended(UnitId),

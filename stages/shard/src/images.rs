@@ -8,8 +8,12 @@ mod sample;
 mod spool;
 
 pub use archive::ImageArchive;
+pub(crate) use name::sample_name;
 pub use sample::ImageSample;
 pub use spool::KeptImage;
+
+use std::collections::HashSet;
+use std::fs::File;
 
 use img2tokens_schemas::{Outcome, RowIndex};
 
@@ -74,6 +78,18 @@ impl UnitImages {
     pub(crate) fn finish(self) -> Result<WrittenFile, ShardError> {
         self.archive.finish().map_err(writing())?.finish("images")
     }
+}
+
+/// Copies an archive but for the samples of these names. Holds one member in memory. Blocks.
+pub(crate) fn copy_without(
+    archive: File,
+    copy: StagedFile,
+    left_out: &HashSet<String>,
+) -> Result<WrittenFile, ShardError> {
+    let mut copy = ImageArchive::new(HashedFile::new(copy)).map_err(writing())?;
+    copy.copy_without(archive, left_out)
+        .map_err(ShardError::io("copy", "images"))?;
+    copy.finish().map_err(writing())?.finish("images")
 }
 
 fn writing() -> impl FnOnce(std::io::Error) -> ShardError {

@@ -8,8 +8,10 @@
 //! and a dead winner's work is finished by the next writer (the protocol is told in `commit.rs`).
 //!
 //! The same outcomes give the same bytes in all files but the stats: fixed writer properties, no clock, no chance.
-//! [`mod@read`] opens the files again, and [`mod@verify`] proves that they are whole.
+//! [`mod@read`] opens the files again, [`mod@verify`] proves that they are whole, and [`mod@takedown`] takes pairs out of
+//! them.
 
+mod census;
 mod commit;
 mod committed;
 mod config;
@@ -25,12 +27,13 @@ pub mod read;
 mod set_aside;
 mod stats;
 mod sweep;
+pub mod takedown;
 mod unit;
 pub mod verify;
 mod writer;
 
 pub use committed::committed;
-pub use config::{Compression, ShardConfig, UnknownCompression};
+pub use config::{Compression, Encoding, ShardConfig, UnknownCompression};
 pub use cosine::CosineSummary;
 pub use destination::{Destination, Entry};
 pub use distribution::Distribution;

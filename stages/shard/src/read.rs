@@ -23,11 +23,13 @@ mod data;
 mod failures;
 mod metadata;
 mod reader;
+mod subjects;
 
 pub use data::{DataBatch, DataRow, Sample, SampleBatch};
 pub use failures::{FailureBatch, FailureRow};
 pub use metadata::ShardMetadata;
 pub use reader::{Reader, Table};
+use subjects::SubjectBatch;
 
 /// Reads `data/part-NNNNN.parquet`, all columns.
 pub type DataReader = Reader<DataBatch>;
@@ -35,3 +37,5 @@ pub type DataReader = Reader<DataBatch>;
 pub type SampleReader = Reader<SampleBatch>;
 /// Reads `failures/part-NNNNN.parquet`.
 pub type FailureReader = Reader<FailureBatch>;
+/// Reads `data/part-NNNNN.parquet`, only what names its pairs.
+pub(crate) type SubjectReader = Reader<SubjectBatch>;

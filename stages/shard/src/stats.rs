@@ -37,7 +37,7 @@ pub struct ShardStats {
     pub plan: String,
     /// The unit.
     pub unit: UnitId,
-    /// Rows read from the input: `filtered + pairs + failures`.
+    /// Rows read from the input: `filtered + pairs + failures`. A pair that is taken down becomes a failure.
     pub rows_read: u64,
     /// Rows that a filter left out.
     pub filtered: u64,
@@ -61,8 +61,16 @@ pub struct ShardStats {
     /// The archive of pictures, if they are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images_file: Option<FileChecksum>,
+    /// How often rows were taken out of the unit since it was committed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub revision: u64,
     /// Seconds each stage worked on this unit.
     pub timings: Timings,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl ShardStats {
@@ -70,6 +78,24 @@ impl ShardStats {
     #[must_use]
     pub fn failed(&self) -> u64 {
         self.failures.values().sum()
+    }
+
+    /// Whether every row that was read is a filtered one, a pair or a failure.
+    pub(crate) fn check_accounted(&self) -> Result<(), ShardError> {
+        let accounted = self
+            .filtered
+            .checked_add(self.pairs)
+            .and_then(|rows| rows.checked_add(self.failed()));
+        if accounted == Some(self.rows_read) {
+            return Ok(());
+        }
+        Err(ShardError::Unaccounted {
+            unit: self.unit,
+            rows_read: self.rows_read,
+            filtered: self.filtered,
+            pairs: self.pairs,
+            failures: self.failed(),
+        })
     }
 }
 

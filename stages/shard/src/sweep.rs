@@ -1,5 +1,6 @@
 //! Leftovers of attempts that died.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use crate::committed::committed;
@@ -9,7 +10,8 @@ use crate::{Destination, ShardError, UnitId};
 /// Removes the staged files of attempts that are over, and says which.
 ///
 /// Removed is what belongs to a committed unit, and what was not written to for `older_than`; but nothing that a
-/// living process of this machine holds. Elsewhere (stores, other machines) only age tells, so let it be longer than a
+/// living process of this machine holds, and nothing of a unit whose revision is elected and not finished (that is for
+/// [`crate::takedown::resume`]). Elsewhere (stores, other machines) only age tells, so let it be longer than a
 /// unit takes, a day say. A live attempt that loses its files all the same fails or is done over; nothing that is
 /// committed is ever touched.
 ///
@@ -25,10 +27,20 @@ pub async fn sweep(destination: &Destination, older_than: Duration) -> Result<Ve
     } else {
         committed(destination).await?
     };
+    let revised: BTreeSet<_> = entries
+        .iter()
+        .filter_map(|entry| UnitId::of_election(&entry.name))
+        .filter(|(_, revision, _)| *revision > 0)
+        .map(|(unit, ..)| unit)
+        .collect();
     let now = SystemTime::now();
     let mut removed = Vec::new();
     for entry in entries {
-        let done = UnitId::of_staged(&entry.name).is_some_and(|unit| committed.contains(&unit));
+        let unit = UnitId::of_staged(&entry.name);
+        if unit.is_some_and(|unit| revised.contains(&unit)) {
+            continue;
+        }
+        let done = unit.is_some_and(|unit| committed.contains(&unit));
         // A file from the future has no age.
         let old = now
             .duration_since(entry.modified)

@@ -37,9 +37,24 @@ impl UnitId {
         format!("{STATS}/{self}.json")
     }
 
-    /// The name under which the writers of this unit elect one of them, in round `round`.
-    pub(crate) fn election_file(self, round: u32) -> String {
-        format!("{STAGING}/{self}.elected-{round}.json")
+    /// The name under which the writers of this unit elect one of them, in round `round`; of a committed unit those
+    /// that write its revision of this number.
+    pub(crate) fn election_file(self, revision: u64, round: u32) -> String {
+        match revision {
+            0 => format!("{STAGING}/{self}.elected-{round}.json"),
+            _ => format!("{STAGING}/{self}.revised-{revision}-{round}.json"),
+        }
+    }
+
+    /// Unit, revision and round of an election's file in the staging folder; none if the name is another.
+    pub(crate) fn of_election(name: &str) -> Option<(Self, u64, u32)> {
+        let unit = Self::of_staged(name)?;
+        let rest = name.strip_prefix(&unit.to_string())?.strip_suffix(".json")?;
+        if let Some(round) = rest.strip_prefix(".elected-") {
+            return Some((unit, 0, round.parse().ok()?));
+        }
+        let (revision, round) = rest.strip_prefix(".revised-")?.split_once('-')?;
+        Some((unit, revision.parse().ok()?, round.parse().ok()?))
     }
 
     /// The unit of a file named `part-NNNNN.SUFFIX`; none if the name is another.
@@ -96,6 +111,13 @@ mod tests {
         fn a_name_leads_back_to_its_unit(unit: u64) {
             let name = UnitId(unit).stats_file();
             prop_assert_eq!(UnitId::of_file(name.trim_start_matches("stats/"), "json"), Some(UnitId(unit)));
+        }
+
+        #[test]
+        fn an_election_is_known_by_its_name(unit: u64, revision in 0_u64..3, round: u32) {
+            let name = UnitId(unit).election_file(revision, round);
+            let name = name.trim_start_matches(".tmp/");
+            prop_assert_eq!(UnitId::of_election(name), Some((UnitId(unit), revision, round)));
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Rows gathered before they are handed to the encoder. Small, so that few of the input's batches are held.
-const BATCH_ROWS: usize = 1024;
+pub(crate) const BATCH_ROWS: usize = 1024;
 
 /// Bytes of features gathered before their rows are handed on, however few.
 const BATCH_BYTES: usize = 16 << 20;
@@ -60,8 +60,8 @@ impl ShardWriter {
     pub fn begin(destination: &Destination, unit: UnitId, config: &ShardConfig) -> Result<Self, ShardError> {
         let data_schema = described(config.data_schema()?.as_ref(), config, unit)?;
         let failure_schema = described(&failure_schema(), config, unit)?;
-        let data_properties = data_properties(config, &data_schema)?;
-        let failure_properties = failure_properties(config, &failure_schema)?;
+        let data_properties = data_properties(config.encoding(), &data_schema)?;
+        let failure_properties = failure_properties(config.encoding(), &failure_schema)?;
         let data_file = destination.stage(unit, "data")?;
         let failures_file = destination.stage(unit, "failures")?;
         Ok(Self {
@@ -187,22 +187,7 @@ impl ShardWriter {
             return Err(ShardError::Broken(self.unit));
         }
         let stats = self.stats(counts, timings);
-        let failures = stats.failed();
-        if counts
-            .filtered
-            .checked_add(stats.pairs)
-            .and_then(|rows| rows.checked_add(failures))
-            != Some(counts.rows_read)
-        {
-            let UnitCounts { rows_read, filtered } = counts;
-            return Err(ShardError::Unaccounted {
-                unit: self.unit,
-                rows_read,
-                filtered,
-                pairs: stats.pairs,
-                failures,
-            });
-        }
+        stats.check_accounted()?;
         if self.data_rows.rows() > 0 {
             self.data.write(&self.data_rows.take()?)?;
         }
@@ -249,6 +234,7 @@ impl ShardWriter {
             data_file: unknown.clone(),
             failures_file: unknown,
             images_file: None,
+            revision: 0,
             timings,
         }
     }

@@ -9,7 +9,7 @@ use img2tokens_schemas::{
 };
 use tempfile::TempDir;
 
-use super::{Candidate, commit, place, vote};
+use super::{Candidate, commit, finish_elections, place, vote};
 use crate::{Compression, Destination, ShardConfig, ShardStats, ShardWriter, UnitCounts, UnitId, read_stats};
 
 const UNIT: UnitId = UnitId(0);
@@ -64,16 +64,16 @@ fn attempt(destination: &Destination, plan: &str, rows: u64) -> super::Attempt {
 
 /// Brings an attempt as far as being elected, and dies.
 async fn elected(destination: &Destination, plan: &str, rows: u64) -> Candidate {
-    let attempt = attempt(destination, plan, rows);
+    elect(destination, attempt(destination, plan, rows)).await
+}
+
+async fn elect(destination: &Destination, attempt: super::Attempt) -> Candidate {
     let mut staged = destination.bring(UNIT, attempt.files).await.unwrap();
     let mine = Candidate {
         files: staged.files.clone(),
         stats: attempt.stats,
     };
-    vote(destination, UNIT, 0, &mine, &mut staged)
-        .await
-        .unwrap()
-        .unwrap()
+    vote(destination, 0, &mine, &mut staged).await.unwrap().unwrap()
 }
 
 /// What void and dead attempts left does not outlive a sweep, now that the unit is committed.
@@ -174,12 +174,7 @@ async fn a_vote_cast_after_the_commit_does_not_count() {
         files: staged.files.clone(),
         stats: late.stats,
     };
-    assert!(
-        vote(&destination, UNIT, 0, &mine, &mut staged)
-            .await
-            .unwrap()
-            .is_some()
-    );
+    assert!(vote(&destination, 0, &mine, &mut staged).await.unwrap().is_some());
     drop(staged);
     let answer = commit(&destination, attempt(&destination, "plan", 7))
         .await
@@ -189,4 +184,70 @@ async fn a_vote_cast_after_the_commit_does_not_count() {
         .await
         .unwrap();
     assert_committed(&destination, &first).await;
+}
+
+/// The first revision of a unit, which has `rows` rows.
+fn revision(destination: &Destination, rows: u64) -> super::Attempt {
+    let mut attempt = attempt(destination, "plan", rows);
+    attempt.stats.revision = 1;
+    attempt
+}
+
+#[tokio::test]
+async fn a_revision_whose_winner_died_is_finished_wherever_it_stopped() {
+    for tables_placed in 0..=2 {
+        let (_folder, destination) = root();
+        commit(&destination, attempt(&destination, "plan", 5))
+            .await
+            .unwrap();
+        let dead = elect(&destination, revision(&destination, 4)).await;
+        let tables = [
+            (&dead.files.failures, UNIT.failures_file()),
+            (&dead.files.data, UNIT.data_file()),
+        ];
+        for (staged, name) in tables.iter().take(tables_placed) {
+            assert!(destination.place(staged, name).await.unwrap());
+        }
+        // A run's sweep leaves it alone, however old.
+        crate::sweep(&destination, std::time::Duration::ZERO)
+            .await
+            .unwrap();
+        assert_eq!(finish_elections(&destination, None).await.unwrap(), 1);
+        assert_committed(&destination, &dead.stats).await;
+        assert_eq!(finish_elections(&destination, None).await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_dead_winner_of_a_revision_counts_for_those_who_make_it_too() {
+    let (_folder, destination) = root();
+    commit(&destination, attempt(&destination, "plan", 5))
+        .await
+        .unwrap();
+    let dead = elect(&destination, revision(&destination, 4)).await;
+    let stats = commit(&destination, revision(&destination, 3)).await.unwrap();
+    assert_eq!(stats, dead.stats);
+    assert_committed(&destination, &stats).await;
+}
+
+#[tokio::test]
+async fn a_writer_that_comes_late_brings_nothing_back() {
+    let (_folder, local) = root();
+    let store = Destination::Store {
+        store: Arc::new(object_store::memory::InMemory::new()),
+        prefix: "out".into(),
+    };
+    for destination in [local, store] {
+        // Two writers saw the election. One commits and dies before it tidies up; the other pauses before it places.
+        let first = elected(&destination, "plan", 5).await;
+        assert!(place(&destination, &first).await.unwrap());
+        finish_elections(&destination, Some(UNIT)).await.unwrap();
+        let stats = commit(&destination, revision(&destination, 4)).await.unwrap();
+        assert!(!place(&destination, &first).await.unwrap());
+        let second = commit(&destination, attempt(&destination, "plan", 5))
+            .await
+            .unwrap();
+        assert_eq!((second.revision, second), (1, stats.clone()));
+        assert_committed(&destination, &stats).await;
+    }
 }

@@ -9,7 +9,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Fields, SchemaRef};
 use arrow_select::interleave::interleave;
 use img2tokens_schemas::columns::list_item;
-use img2tokens_schemas::{Failure, KeptColumns, SequenceRow};
+use img2tokens_schemas::{Failure, FailureReason, KeptColumns, SequenceRow};
 
 use super::optional::OptionalBuilders;
 use crate::{ShardConfig, ShardError};
@@ -254,9 +254,11 @@ impl FailureColumns {
         self.rows
     }
 
+    /// Adds a pair that failed. Of one that was taken down only the key is kept.
     pub(crate) fn append(&mut self, key: &str, url: Option<&str>, failure: &Failure) {
         self.key.append_value(key);
-        self.url.append_option(url);
+        self.url
+            .append_option(url.filter(|_| failure.reason != FailureReason::TakenDown));
         self.reason.append_value(failure.reason.code());
         self.detail.append_value(&failure.detail);
         self.http_status.append_option(failure.http_status);

@@ -1,12 +1,14 @@
 //! How the columns are encoded. All of it is fixed: the same rows give the same bytes.
 
 use arrow_schema::Schema;
+use img2tokens_schemas::OptionalColumns;
 use parquet::basic::{Compression as Codec, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
-use crate::{Compression, ShardConfig, ShardError};
+use crate::config::Encoding;
+use crate::{Compression, ShardError};
 
 /// A row group is closed at this size even if it has few rows: kept columns may hold anything.
 const ROW_GROUP_BYTES: usize = 256 << 20;
@@ -15,8 +17,8 @@ const ROW_GROUP_BYTES: usize = 256 << 20;
 /// codes, 17 text ids), row groups of 8,192 rows, zstd level 3, bits an id of `input_ids` for uniform / skewed codes:
 /// dictionary 16.0 / 14.7, plain 18.0 / 16.5, delta 16.4 / 16.4, byte stream split 14.9 / 14.3. The last saves 7 %, but
 /// of integers only readers of 2024 and later know it.
-pub(crate) fn data_properties(config: &ShardConfig, schema: &Schema) -> Result<WriterProperties, ShardError> {
-    let mut builder = common_properties(config, schema)?;
+pub(crate) fn data_properties(encoding: Encoding, schema: &Schema) -> Result<WriterProperties, ShardError> {
+    let mut builder = common_properties(encoding, schema)?;
     // Each value is another one, or nearly: a dictionary would only be given up on, and bounds help nobody.
     for column in ["kept_patches", "caption", "sha256", "key", "url"] {
         builder = builder.set_column_dictionary_enabled(ColumnPath::from(column), false);
@@ -25,8 +27,9 @@ pub(crate) fn data_properties(config: &ShardConfig, schema: &Schema) -> Result<W
         builder = builder.set_column_statistics_enabled(ColumnPath::from(column), EnabledStatistics::None);
     }
     // Numbers of a network: no two alike.
-    for column in config.optional.fields() {
-        let leaf = match column.name().as_str() {
+    let is_optional = |name: &&str| schema.column_with_name(name).is_some();
+    for column in OptionalColumns::NAMES.into_iter().filter(is_optional) {
+        let leaf = match column {
             "image_features" => ColumnPath::new(
                 ["image_features", "list", "element", "list", "element"]
                     .map(str::to_owned)
@@ -43,21 +46,21 @@ pub(crate) fn data_properties(config: &ShardConfig, schema: &Schema) -> Result<W
         let column = ColumnPath::from(column);
         builder = builder
             .set_column_bloom_filter_enabled(column.clone(), true)
-            .set_column_bloom_filter_max_ndv(column, config.row_group_rows as u64);
+            .set_column_bloom_filter_max_ndv(column, encoding.row_group_rows as u64);
     }
     Ok(builder.build())
 }
 
 pub(crate) fn failure_properties(
-    config: &ShardConfig,
+    encoding: Encoding,
     schema: &Schema,
 ) -> Result<WriterProperties, ShardError> {
-    Ok(common_properties(config, schema)?.build())
+    Ok(common_properties(encoding, schema)?.build())
 }
 
 /// The schema's metadata stand in the file twice: within the Arrow schema, where pyarrow and `datasets` look, and as
 /// the file's own, where all others do.
-fn common_properties(config: &ShardConfig, schema: &Schema) -> Result<WriterPropertiesBuilder, ShardError> {
+fn common_properties(encoding: Encoding, schema: &Schema) -> Result<WriterPropertiesBuilder, ShardError> {
     let pairs = schema
         .metadata()
         .iter()
@@ -65,8 +68,8 @@ fn common_properties(config: &ShardConfig, schema: &Schema) -> Result<WriterProp
     Ok(WriterProperties::builder()
         .set_created_by(format!("img2tokens version {}", env!("CARGO_PKG_VERSION")))
         .set_key_value_metadata(Some(pairs.collect()))
-        .set_compression(codec(config.compression)?)
-        .set_max_row_group_row_count(Some(config.row_group_rows))
+        .set_compression(codec(encoding.compression)?)
+        .set_max_row_group_row_count(Some(encoding.row_group_rows))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES)))
 }
 

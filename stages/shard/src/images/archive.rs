@@ -1,8 +1,9 @@
 //! WebDataset samples into a tar under Zstandard.
 
-use std::io::{self, Write};
+use std::collections::HashSet;
+use std::io::{self, Read, Write};
 
-use tar::{Builder, Header};
+use tar::{Archive, Builder, Header};
 
 use super::ImageSample;
 use super::name::sample_name;
@@ -35,20 +36,36 @@ impl<W: Write> ImageArchive<W> {
     pub fn append(&mut self, sample: &ImageSample<'_>) -> io::Result<()> {
         let name = sample_name(sample.key);
         let fields = serde_json::to_vec(&sample.fields())?;
-        self.member(&name, sample.image.extension, sample.image.bytes)?;
-        self.member(&name, "txt", sample.image.caption.as_bytes())?;
-        self.member(&name, "json", &fields)
+        let extension = sample.image.extension;
+        self.member(&format!("{name}.{extension}"), sample.image.bytes)?;
+        self.member(&format!("{name}.txt"), sample.image.caption.as_bytes())?;
+        self.member(&format!("{name}.json"), &fields)
     }
 
-    fn member(&mut self, name: &str, extension: &str, content: &[u8]) -> io::Result<()> {
+    /// Adds the samples of another archive in their order, but for those of these names.
+    pub(super) fn copy_without(&mut self, archive: impl Read, left_out: &HashSet<String>) -> io::Result<()> {
+        let mut archive = Archive::new(zstd::Decoder::new(archive)?);
+        for member in archive.entries()? {
+            let mut member = member?;
+            let name = member.path()?.to_string_lossy().into_owned();
+            let sample = name.split('.').next().unwrap_or_default();
+            if !left_out.contains(sample) {
+                let mut content = Vec::new();
+                member.read_to_end(&mut content)?;
+                self.member(&name, &content)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn member(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
         let mut header = Header::new_gnu();
         header.set_size(content.len() as u64);
         header.set_mode(0o644);
         header.set_mtime(0);
         header.set_uid(0);
         header.set_gid(0);
-        self.tar
-            .append_data(&mut header, format!("{name}.{extension}"), content)
+        self.tar.append_data(&mut header, name, content)
     }
 
     /// Writes the end mark and gives the file back.

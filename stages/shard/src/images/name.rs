@@ -7,7 +7,7 @@ const MAX_BYTES: usize = 200;
 
 /// The key, where everything but letters, digits, `-`, `_`, `+`, `=` and `~` of ASCII is `%XX`: a slash would be a folder,
 /// and a WebDataset name ends at its first dot. A long name ends with the hash of its key.
-pub(super) fn sample_name(key: &str) -> String {
+pub(crate) fn sample_name(key: &str) -> String {
     let mut name = String::with_capacity(key.len());
     for byte in key.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_+=~".contains(&byte) {

@@ -1,7 +1,7 @@
 //! The rows of a data file.
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, UInt16Type};
+use arrow_array::types::{Float32Type, Int32Type, UInt16Type};
 use arrow_array::{Array, BinaryArray, Int32Array, RecordBatch, StringArray};
 use arrow_schema::Fields;
 use img2tokens_schemas::Order;
@@ -147,6 +147,13 @@ impl DataBatch {
     #[must_use]
     pub const fn record_batch(&self) -> &RecordBatch {
         &self.batch
+    }
+
+    /// How near the codes of one of its rows lead back to the encoder's features, if there is such a column.
+    pub(crate) fn reconstruction_cosine(&self, row: &DataRow<'_>) -> Option<f32> {
+        let column = self.batch.column_by_name("reconstruction_cosine")?;
+        let place = usize::try_from(row.sample.row.checked_sub(self.samples.first_row)?).ok()?;
+        Some(column.as_primitive_opt::<Float32Type>()?.value(place))
     }
 }
 

@@ -3,8 +3,8 @@
 use arrow_array::types::{UInt16Type, UInt32Type};
 use arrow_array::{Array, PrimitiveArray, RecordBatch, StringArray};
 use arrow_schema::Fields;
-use img2tokens_schemas::FailureReason;
 use img2tokens_schemas::columns::failure_schema;
+use img2tokens_schemas::{Failure, FailureReason};
 
 use super::cells::{Problem, numbers, strings};
 use super::reader::Table;
@@ -27,6 +27,19 @@ pub struct FailureRow<'a> {
     pub http_status: Option<u16>,
     /// How often the URL was asked for.
     pub attempts: u32,
+}
+
+impl FailureRow<'_> {
+    /// How the pair ended.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        Failure {
+            reason: self.reason,
+            detail: self.detail.to_owned(),
+            http_status: self.http_status,
+            attempts: self.attempts,
+        }
+    }
 }
 
 /// Rows of a failures file.

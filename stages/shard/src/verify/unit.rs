@@ -5,16 +5,15 @@ use std::fs::File;
 use std::io::Seek;
 use std::sync::Arc;
 
-use img2tokens_schemas::Order;
-
 use super::ledger::KeyPlace;
-use super::optional::{check_optional, reconstruction_cosine};
+use super::optional::check_optional;
 use super::row::check_row;
 use super::{Findings, KeyLedger};
+use crate::census::Census;
 use crate::destination::checksum_of;
 use crate::read::{DataReader, FailureReader, Reader, Table};
 use crate::stats::read_stats;
-use crate::{CosineSummary, Destination, Distribution, FileChecksum, ShardError, ShardStats, UnitId};
+use crate::{Destination, FileChecksum, ShardError, ShardStats, UnitId};
 
 /// What the plan says of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,11 +119,7 @@ fn check_stats(stats: &ShardStats, unit: UnitId, expected: Option<&Expected>, fi
     if stats.unit != unit {
         findings.add(&file, None, format!("it is of {}", stats.unit));
     }
-    let accounted = stats
-        .filtered
-        .checked_add(stats.pairs)
-        .and_then(|rows| rows.checked_add(stats.failed()));
-    if accounted != Some(stats.rows_read) {
+    if stats.check_accounted().is_err() {
         findings.add(
             &file,
             None,
@@ -221,17 +216,14 @@ impl UnitCheck<'_> {
 
     fn data_rows(&self, name: &str, reader: DataReader, findings: &mut Findings) -> Result<(), ShardError> {
         let vocabulary = reader.metadata().vocabulary;
-        let (mut pairs, mut sequences, mut mask_bytes) = (0_u64, 0_u64, None);
-        let (mut image_codes, mut input_ids) = (Distribution::default(), Distribution::default());
-        let mut cosines = CosineSummary::default();
-        let mut orders_of_pair: (String, Vec<Order>) = Default::default();
+        let (mut census, mut mask_bytes) = (Census::default(), None);
         for batch in reader {
             let batch = batch?;
             for (place, row) in batch.rows().enumerate() {
                 let sample = row.sample;
                 let mut wrong = |what| findings.add(name, Some(sample.row), what);
                 check_row(&vocabulary, &row, &mut wrong);
-                check_optional(batch.record_batch(), place, row.image_codes.len(), &mut wrong);
+                check_optional(&batch, place, &row, &mut wrong);
                 if *mask_bytes.get_or_insert(row.kept_patches.len()) != row.kept_patches.len() {
                     findings.add(
                         name,
@@ -239,48 +231,38 @@ impl UnitCheck<'_> {
                         "its kept_patches is not as long as those before it",
                     );
                 }
-                sequences += 1;
-                input_ids.add(clamped(sample.input_ids.len()));
-                // The orders of a pair stand one after the other, each once.
-                let (key, orders) = &mut orders_of_pair;
-                if sequences > 1 && *key == sample.key && !orders.contains(&sample.order) {
-                    orders.push(sample.order);
-                    continue;
-                }
-                orders_of_pair = (sample.key.to_owned(), vec![sample.order]);
-                pairs += 1;
-                image_codes.add(clamped(row.image_codes.len()));
-                if let Some(cosine) = reconstruction_cosine(batch.record_batch(), place) {
-                    cosines.add(cosine);
-                }
-                self.keys.add(
-                    sample.key,
-                    KeyPlace {
+                if census.add(&batch, &row) {
+                    let place = KeyPlace {
                         unit: self.unit,
                         in_failures: false,
                         row: sample.row,
-                    },
-                )?;
+                    };
+                    self.keys.add(sample.key, place)?;
+                }
             }
         }
+        self.counts(name, &census, findings);
+        Ok(())
+    }
+
+    fn counts(&self, name: &str, census: &Census, findings: &mut Findings) {
         let stats = self.stats;
-        if (pairs, sequences) != (stats.pairs, stats.sequences) {
+        if (census.pairs, census.sequences) != (stats.pairs, stats.sequences) {
             findings.add(
                 name,
                 None,
                 format!(
-                    "it has {pairs} pairs in {sequences} sequences, and its stats say {} in {}",
-                    stats.pairs, stats.sequences
+                    "it has {} pairs in {} sequences, and its stats say {} in {}",
+                    census.pairs, census.sequences, stats.pairs, stats.sequences
                 ),
             );
         }
-        if (&image_codes, &input_ids) != (&stats.image_codes, &stats.input_ids) {
+        if (&census.image_codes, &census.input_ids) != (&stats.image_codes, &stats.input_ids) {
             findings.add(name, None, "its codes or ids are not as many as its stats say");
         }
-        if cosines.into_option() != stats.reconstruction_cosine {
+        if census.cosines.into_option() != stats.reconstruction_cosine {
             findings.add(name, None, "its cosines are not those that its stats sum up");
         }
-        Ok(())
     }
 
     fn failure_rows(
@@ -316,8 +298,4 @@ impl UnitCheck<'_> {
         }
         Ok(())
     }
-}
-
-fn clamped(items: usize) -> u32 {
-    u32::try_from(items).unwrap_or(u32::MAX)
 }

@@ -1,6 +1,8 @@
 //! Units of made-up outcomes, and where to write them.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub mod failing_store;
+
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float32Array, Int64Array, RecordBatch, StringArray};

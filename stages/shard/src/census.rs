@@ -1,0 +1,45 @@
+//! What the rows of a data file add up to.
+
+use img2tokens_schemas::Order;
+
+use crate::read::{DataBatch, DataRow};
+use crate::{CosineSummary, Distribution};
+
+/// Counts of rows that come in the file's order.
+#[derive(Debug, Default)]
+pub(crate) struct Census {
+    pub(crate) pairs: u64,
+    pub(crate) sequences: u64,
+    pub(crate) image_codes: Distribution,
+    pub(crate) input_ids: Distribution,
+    pub(crate) cosines: CosineSummary,
+    /// The pair at hand: its key, and the orders of it that came.
+    pair: (String, Vec<Order>),
+}
+
+impl Census {
+    /// Counts a row of `batch`; true if a pair begins with it. The orders of a pair stand one after the other, each
+    /// once.
+    pub(crate) fn add(&mut self, batch: &DataBatch, row: &DataRow<'_>) -> bool {
+        let sample = &row.sample;
+        let is_first = self.sequences == 0;
+        self.sequences += 1;
+        self.input_ids.add(clamped(sample.input_ids.len()));
+        let (key, orders) = &mut self.pair;
+        if !is_first && *key == sample.key && !orders.contains(&sample.order) {
+            orders.push(sample.order);
+            return false;
+        }
+        self.pair = (sample.key.to_owned(), vec![sample.order]);
+        self.pairs += 1;
+        self.image_codes.add(clamped(row.image_codes.len()));
+        if let Some(cosine) = batch.reconstruction_cosine(row) {
+            self.cosines.add(cosine);
+        }
+        true
+    }
+}
+
+fn clamped(items: usize) -> u32 {
+    u32::try_from(items).unwrap_or(u32::MAX)
+}
