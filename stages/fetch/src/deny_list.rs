@@ -17,6 +17,8 @@ pub(crate) struct DenyList {
     domains: HashSet<String>,
     md5: HashSet<[u8; 16]>,
     sha256: HashSet<[u8; 32]>,
+    /// Of the file.
+    digest: Option<[u8; 32]>,
 }
 
 impl DenyList {
@@ -32,7 +34,10 @@ impl DenyList {
             line,
             entry,
         };
-        let mut list = Self::default();
+        let mut list = Self {
+            digest: Some(Sha256::digest(&text).into()),
+            ..Self::default()
+        };
         for entry in read_list(&text) {
             let (line, listed) = entry.map_err(|UnreadableEntry { line, entry }| refused(line, entry))?;
             match listed {
@@ -44,6 +49,12 @@ impl DenyList {
             };
         }
         Ok(list)
+    }
+
+    /// The SHA-256 of the file, in hexadecimal; none if there is no file.
+    pub(crate) fn digest(&self) -> Option<String> {
+        let digest = self.digest?;
+        Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// Checks a URL and its host's domains, the host itself first.
