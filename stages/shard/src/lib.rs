@@ -32,7 +32,7 @@ mod writer;
 pub use committed::committed;
 pub use config::{Compression, ShardConfig, UnknownCompression};
 pub use cosine::CosineSummary;
-pub use destination::{Destination, Entry};
+pub use destination::{Destination, Entry, Lock};
 pub use distribution::Distribution;
 pub use error::ShardError;
 pub use images::{ImageArchive, ImageSample, KeptImage};
