@@ -63,7 +63,10 @@ impl SmallRun {
         let config = self.path(&format!("{output}.toml"));
         let further =
             format!("unit_rows = {UNIT_ROWS}\n[fetch]\nallow_private_addresses = true\nconcurrency = 4");
-        write_config(&config, input, &self.path(output), &further);
+        // Another run may be reading it.
+        if !config.exists() {
+            write_config(&config, input, &self.path(output), &further);
+        }
         config.to_str().unwrap().to_owned()
     }
 

@@ -84,10 +84,7 @@ pub async fn renew(destination: &Destination, wanted: &Wanted<'_>) -> Result<Fol
         Err(error) if error.wants_new_plan() => {}
         followed => return followed,
     }
-    if let Some(file) = living_attempt(destination)
-        .await?
-        .filter(|file| !file.ends_with(LOCK))
-    {
+    if let Some(file) = living_attempt(destination).await? {
         return Err(PlanError::InUse { file });
     }
     let folder = free_folder(destination).await?;

@@ -12,6 +12,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use object_store::ObjectStore;
 
+pub use local::Lock;
 pub(crate) use staging::{StagedFile, StagedNames, UnitFiles};
 
 use crate::{FileChecksum, ShardError, UnitId};
@@ -224,11 +225,11 @@ impl Destination {
     }
 
     /// Waits until no other process of this machine has the lock of this name in the staging folder, and takes it until
-    /// the file is dropped; the kernel lets go of a dead process's. A store knows no locks: none is taken there.
+    /// it is dropped; the kernel lets go of a dead process's. A store knows no locks: none is taken there.
     ///
     /// # Errors
     /// If the file system refuses.
-    pub async fn lock(&self, name: &str) -> Result<Option<File>, ShardError> {
+    pub async fn lock(&self, name: &str) -> Result<Option<Lock>, ShardError> {
         match self {
             Self::Local(root) => {
                 let name = format!("{}/{name}", crate::unit::STAGING);

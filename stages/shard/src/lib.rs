@@ -35,7 +35,7 @@ mod writer;
 pub use committed::committed;
 pub use config::{Compression, Encoding, ShardConfig, UnknownCompression};
 pub use cosine::CosineSummary;
-pub use destination::{Destination, Entry};
+pub use destination::{Destination, Entry, Lock};
 pub use distribution::Distribution;
 pub use error::ShardError;
 pub use images::{ImageArchive, ImageSample, KeptImage};

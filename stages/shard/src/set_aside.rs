@@ -3,7 +3,7 @@
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::unit::{STAGING, STATS};
-use crate::{Destination, ShardError};
+use crate::{Destination, ShardError, UnitId};
 
 /// The folders of a unit's files. The markers go first: none ever stands beside files that are gone.
 const FOLDERS: [&str; 4] = [STATS, "data", "failures", "images"];
@@ -50,8 +50,9 @@ pub async fn set_aside(destination: &Destination, folder: &str, further: &[&str]
 /// If the staging folder cannot be listed or looked into.
 pub async fn living_attempt(destination: &Destination) -> Result<Option<String>, ShardError> {
     for name in destination.names(STAGING).await? {
+        let is_attempt = UnitId::of_staged(&name).is_some();
         let name = format!("{STAGING}/{name}");
-        if destination.is_held(&name).await? {
+        if is_attempt && destination.is_held(&name).await? {
             return Ok(Some(name));
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -113,15 +114,42 @@ pub(super) fn is_held(root: &Path, name: &str) -> Result<bool, ShardError> {
     Ok(matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
 }
 
-pub(super) fn lock(root: &Path, name: &str) -> Result<File, ShardError> {
+/// A lock that this process has. Its file goes when it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    /// Open, and thereby locked, until the name is gone.
+    _file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A file that stays is no lock: the next one takes it.
+        let _ = fs::remove_file(&self.path);
+        if let Some(folder) = self.path.parent() {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+pub(super) fn lock(root: &Path, name: &str) -> Result<Lock, ShardError> {
     let path = root.join(name);
+    let attempt = || -> std::io::Result<Option<File>> {
+        let file = File::create(&path)?;
+        file.lock()?;
+        // Whoever had it before removed the name: a lock on a file without it keeps nobody out.
+        let named = if_there(fs::metadata(&path))?;
+        let is_named = named.map(|found| found.ino()) == Some(file.metadata()?.ino());
+        Ok(is_named.then_some(file))
+    };
     loop {
         create_folder_of(&path)?;
-        let file = File::create(&path).and_then(|file| file.lock().map(|()| file));
-        let file = file.map_err(ShardError::io("lock", &path))?;
-        // A sweep may have removed the name meanwhile: the lock of a nameless file keeps nobody out.
-        if path.try_exists().map_err(ShardError::io("look for", &path))? {
-            return Ok(file);
+        match if_there(attempt())
+            .map_err(ShardError::io("lock", &path))?
+            .flatten()
+        {
+            Some(file) => return Ok(Lock { path, _file: file }),
+            None => continue,
         }
     }
 }
