@@ -10,6 +10,7 @@ mod program;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use img2tokens_test_support::{Reply, StaticSite};
 use program::{
@@ -82,6 +83,33 @@ impl Case {
             "--list",
             file.to_str().unwrap(),
         ])
+    }
+
+    /// Starts a takedown and kills it when so many units have new stats, if it is not over by then.
+    fn kill_takedown(&self, list: &str, units: usize) {
+        let file = self.path("list.txt");
+        std::fs::write(&file, list).unwrap();
+        let mut takedown = program::program()
+            .arg("takedown")
+            .arg(self.output())
+            .arg("--list")
+            .arg(file)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let stats = |unit: usize| self.output().join(format!("stats/part-{unit:05}.json"));
+        let is_revised = |unit: &usize| {
+            std::fs::read_to_string(stats(*unit))
+                .unwrap()
+                .contains("revision")
+        };
+        let is_recorded = || self.output().join("takedowns").exists();
+        while takedown.try_wait().unwrap().is_none() {
+            if is_recorded() && (0..PAIRS / 2).filter(is_revised).count() >= units {
+                takedown.kill().unwrap();
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// Exit code and report of `verify`.
@@ -253,6 +281,36 @@ fn a_shard_that_comes_back_is_reported_and_never_exported() {
         assert!(again[&name] == bytes, "{name}");
     }
     assert_eq!(case.verify().0, 0);
+}
+
+#[test]
+fn a_takedown_that_is_killed_ends_as_one_that_nobody_disturbed() {
+    let case = Case::new();
+    case.run(&["run"]);
+    let (backup, list) = (files(&case.output()), case.list());
+    case.take_down(&list);
+    let undisturbed = files(&case.output());
+    for units in 0..5 {
+        std::fs::remove_dir_all(case.output()).unwrap();
+        for (name, bytes) in &backup {
+            let file = case.output().join(name);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, bytes).unwrap();
+        }
+        case.kill_takedown(&list, units);
+        // A run finishes what is half in place: what is left to find are rows that nobody has looked for yet.
+        case.run(&["run"]);
+        let (_, report) = case.verify();
+        let findings = report.lines().filter(|line| line.contains(": "));
+        for finding in findings.filter(|line| !line.contains("units committed: ")) {
+            assert!(
+                finding.contains("was taken down and is still here"),
+                "{units}: {finding}"
+            );
+        }
+        case.take_down(&list);
+        assert!(files(&case.output()) == undisturbed, "{units}");
+    }
 }
 
 #[test]

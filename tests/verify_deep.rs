@@ -198,7 +198,7 @@ fn pictures_that_are_gone_or_have_changed_prove_nothing() {
     assert_eq!(code, 0, "{report}");
     assert!(
         report.starts_with(
-            "2 pairs tokenized again: 0 differ; of 1 more the picture is gone, of 1 it is another one"
+            "2 pairs tokenized again: 0 differ; 1 more whose picture is gone, 1 whose picture has changed"
         ),
         "{report}"
     );

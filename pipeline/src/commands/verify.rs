@@ -65,7 +65,7 @@ fn print(planned: u64, totals: &Totals, findings: &Findings, again: Option<&Repo
     if let Some(again) = again {
         writeln!(
             out,
-            "{} pairs tokenized again: {} differ; of {} more the picture is gone, of {} it is another one",
+            "{} pairs tokenized again: {} differ; {} more whose picture is gone, {} whose picture has changed",
             again.compared, again.findings.total, again.gone, again.changed
         )?;
     }
