@@ -16,8 +16,7 @@ use crate::model::{self, Model};
 use crate::plan::{self, Identity, Plan, PlanError};
 use crate::run::{self, Flow, Meters, PlannedUnit, Run, RunError};
 use crate::stages::{self, Stages};
-use crate::storage;
-use crate::storage::Located;
+use crate::storage::{self, CopyError, Located};
 
 /// A planned run.
 pub struct Job {
@@ -57,6 +56,7 @@ impl Job {
                     .await?
             }
         };
+        plan::check_store(&destination).await?;
         plan.check_identity(&identity)?;
         let inputs = unchanged_inputs(&plan, &inputs).await?;
         let units = plan.planned_units(&inputs);
@@ -203,5 +203,11 @@ pub fn is_transient(error: &anyhow::Error) -> bool {
             || cause
                 .downcast_ref::<SourceError>()
                 .is_some_and(SourceError::is_transient)
+            || cause
+                .downcast_ref::<PlanError>()
+                .is_some_and(PlanError::is_transient)
+            || cause
+                .downcast_ref::<CopyError>()
+                .is_some_and(CopyError::is_transient)
     })
 }

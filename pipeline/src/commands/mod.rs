@@ -1,6 +1,7 @@
 //! One file a command: from parsed arguments to an exit code.
 
 mod bench;
+mod configured;
 mod export;
 mod files;
 mod inspect;

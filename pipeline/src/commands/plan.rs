@@ -1,13 +1,13 @@
 //! `img2tokens plan`: makes the plan if none stands, and shows it.
 
+use super::configured::configured;
 use crate::cli::RunArgs;
-use crate::config;
 use crate::exit::{Exit, Failed};
 use crate::job::Job;
 use crate::plan::PLAN_FILE;
 
 pub(super) async fn plan(args: RunArgs) -> Result<Exit, Failed> {
-    let config = config::read(&args.config.config, &args.config.overrides).map_err(Failed::usage)?;
+    let config = configured(&args.config).await?;
     let job = Job::prepare(config, args.limit).await.map_err(Failed::usage)?;
     let done = img2tokens_shard::committed(&job.destination)
         .await

@@ -6,8 +6,8 @@ use std::time::Duration;
 use img2tokens_engine::CancellationToken;
 use img2tokens_shard::{Destination, committed, sweep};
 
+use super::configured::configured;
 use crate::cli::RunArgs;
-use crate::config;
 use crate::exit::{Exit, Failed};
 use crate::job::Job;
 use crate::progress::Progress;
@@ -27,7 +27,7 @@ fn dead_after(destination: &Destination, complete: bool) -> Duration {
 
 /// Prepares the job, runs what is left of it, sums up.
 pub(super) async fn run(args: RunArgs) -> Result<Exit, Failed> {
-    let config = config::read(&args.config.config, &args.config.overrides).map_err(Failed::usage)?;
+    let config = configured(&args.config).await?;
     let job = Job::prepare(config, args.limit).await.map_err(Failed::usage)?;
     let done = committed(&job.destination).await.map_err(Failed::run)?;
     let wanted = job

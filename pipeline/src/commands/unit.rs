@@ -3,14 +3,14 @@
 use anyhow::anyhow;
 use img2tokens_shard::committed;
 
+use super::configured::configured;
 use super::run::run_units;
 use crate::cli::UnitArgs;
-use crate::config;
 use crate::exit::{Exit, Failed};
 use crate::job::Job;
 
 pub(super) async fn unit(args: UnitArgs) -> Result<Exit, Failed> {
-    let config = config::read(&args.run.config.config, &args.run.config.overrides).map_err(Failed::usage)?;
+    let config = configured(&args.run.config).await?;
     let job = Job::prepare(config, args.run.limit)
         .await
         .map_err(Failed::usage)?;

@@ -7,7 +7,7 @@ mod sections;
 mod validate;
 
 pub use error::ConfigError;
-pub use read::{Override, read};
+pub use read::{Override, read, read_as};
 pub use sections::{
     BackendChoice, Compression, Config, DeviceChoice, Features, Fetch, Image, Input, KeptImages, Output,
     ProviderChoice, SelectionChoice, Sequence, Text, Vision,

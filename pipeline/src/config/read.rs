@@ -42,7 +42,15 @@ impl std::str::FromStr for Override {
 /// # Errors
 /// One line that names the file and the key at fault.
 pub fn read(file: &Path, overrides: &[Override]) -> Result<Config, ConfigError> {
-    let name = file.display().to_string();
+    read_as(&file.display().to_string(), file, overrides)
+}
+
+/// As [`read`], of a copy of the file that a user calls `name`.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_as(name: &str, file: &Path, overrides: &[Override]) -> Result<Config, ConfigError> {
+    let name = name.to_owned();
     let text = std::fs::read_to_string(file).map_err(|source| ConfigError::Unreadable {
         file: name.clone(),
         source,

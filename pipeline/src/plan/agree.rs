@@ -1,10 +1,10 @@
 //! Whether a run may continue the plan that stands.
 
-use img2tokens_shard::ShardError;
+use img2tokens_shard::{Destination, ShardError};
 use img2tokens_source::{Input, SourceError, Survey};
 use object_store::ObjectStoreExt;
 
-use super::{Identity, Plan};
+use super::{Identity, PLAN_FILE, Plan};
 
 /// A plan that cannot be followed.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,12 @@ pub enum PlanError {
     /// It was there a moment ago.
     #[error("plan.json was there a moment ago and is gone; is something else cleaning up the output?")]
     Vanished,
+    /// Asked to create what was there, the store wrote over it.
+    #[error(
+        "the store of output.path ignores conditional puts (If-None-Match: *): runs at the same output could mix their \
+         files, so none is started; use a store that honours them, as S3, GCS and Azure do"
+    )]
+    Unconditional,
     /// The run's settings are not the plan's.
     #[error(
         "this output was planned with other settings: {}; set them back, or use another output.path", changes.join("; ")
@@ -76,6 +82,36 @@ impl Plan {
             changes: self.identity.changes(identity),
         })
     }
+}
+
+impl PlanError {
+    /// Whether the same may succeed later: an input's store that is away. ([`ShardError`] and [`SourceError`] know of
+    /// themselves.)
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::Head {
+                source: object_store::Error::Generic { .. },
+                ..
+            }
+        )
+    }
+}
+
+/// Checks that the output's store leaves alone what it is asked to create and already has, on which all agreement between
+/// processes rests. Some S3-compatible stores ignore the condition and say nothing.
+///
+/// # Errors
+/// If the store does not, or cannot be asked.
+pub async fn check_store(destination: &Destination) -> Result<(), PlanError> {
+    if let Destination::Store { .. } = destination {
+        let plan = destination.read(PLAN_FILE).await?.ok_or(PlanError::Vanished)?;
+        if destination.put_if_absent(PLAN_FILE, plan).await? {
+            return Err(PlanError::Unconditional);
+        }
+    }
+    Ok(())
 }
 
 /// Checks that an input is the file that was surveyed: of the same size, and of the same entity tag or time. (A local

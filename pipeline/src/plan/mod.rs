@@ -7,7 +7,7 @@ mod agree;
 mod identity;
 mod make;
 
-pub use agree::{PlanError, check_input};
+pub use agree::{PlanError, check_input, check_store};
 pub use identity::Identity;
 pub use make::make;
 
