@@ -8,6 +8,9 @@ use img2tokens_shard::{Destination, ShardError, committed, read_stats};
 use crate::plan::Plan;
 use crate::summary::Totals;
 
+/// The card's name under the output root.
+pub const CARD_FILE: &str = "README.md";
+
 /// Writes the card if every unit of the plan is committed; returns whether that is so.
 ///
 /// # Errors
@@ -24,7 +27,7 @@ pub async fn write_if_complete(destination: &Destination, plan: &Plan) -> Result
         }
     }
     destination
-        .put_atomic("README.md", Bytes::from(card(plan, &totals)))
+        .put_atomic(CARD_FILE, Bytes::from(card(plan, &totals)))
         .await?;
     Ok(true)
 }

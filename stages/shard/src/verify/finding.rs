@@ -40,7 +40,8 @@ impl Findings {
         self.total == 0
     }
 
-    pub(super) fn add(&mut self, file: &str, row: Option<u64>, what: impl Into<String>) {
+    /// Adds one.
+    pub fn add(&mut self, file: &str, row: Option<u64>, what: impl Into<String>) {
         self.total += 1;
         if self.listed.len() < Self::LISTED {
             self.listed.push(Finding {
