@@ -148,6 +148,27 @@ fn two_runs_at_once_on_one_output_end_with_the_bytes_of_one() {
 }
 
 #[test]
+fn two_runs_that_share_the_units_and_are_killed_again_and_again_end_with_the_bytes_of_one() {
+    let case = Case::new();
+    case.run("whole");
+    let mut kills = 0;
+    for units in (2..UNITS).step_by(3) {
+        let mut runs = [case.start("disturbed"), case.start("disturbed")];
+        for (run, units) in runs.iter_mut().zip([units, units + 1]) {
+            case.wait_for_units("disturbed", units, run);
+            kills += usize::from(run.try_wait().unwrap().is_none());
+            let _ = run.kill();
+            run.wait().unwrap();
+        }
+    }
+    assert!(kills > 1, "no run lived long enough to be killed");
+    case.run("disturbed");
+    expect_equal(&case.path("disturbed"), &case.path("whole"));
+    let report = succeed(&["verify", case.path("disturbed").to_str().unwrap()]);
+    assert!(report.contains("0 found wrong"), "{report}");
+}
+
+#[test]
 fn a_stopped_run_says_so_exits_with_75_and_leaves_only_whole_units() {
     let case = Case::new();
     let mut run = case.start("disturbed");

@@ -80,6 +80,7 @@ impl Job {
         } else {
             plan::follow(&destination, &wanted).await?
         };
+        plan::check_store(&destination).await?;
         let units = plan.planned_units(&inputs);
         let shard = shard_config(&config, &plan, &stages, model.config())?;
         Ok(Self {

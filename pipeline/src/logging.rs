@@ -4,8 +4,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::LogFormat;
 
-/// Warnings; but the hub's client also logs what it returns as an error.
-const LEVELS: &str = "warn,hf_hub=off";
+/// Warnings; but the hub's client also logs what it returns as an error, and a store's that it waits for the store.
+const LEVELS: &str = "warn,hf_hub=off,object_store::client::retry=info";
 
 /// Starts logging at the level `RUST_LOG` asks for, by default warnings.
 pub fn start(format: LogFormat) {

@@ -1,6 +1,10 @@
 //! From what a user writes (a folder, s3://, gs://, az://, http://) to the store behind it.
 
-use std::ffi::OsString;
+mod aws_profile;
+mod credentials;
+mod settings;
+mod stores;
+
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,6 +12,9 @@ use img2tokens_shard::Destination;
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use url::Url;
+
+pub use aws_profile::ProfileError;
+use settings::Settings;
 
 /// A location that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +37,14 @@ pub enum StorageError {
         /// Why.
         source: object_store::Error,
     },
+    /// The profile of AWS that is to say how cannot be used.
+    #[error("`{location}` cannot be used")]
+    Profile {
+        /// As written.
+        location: String,
+        /// Why.
+        source: ProfileError,
+    },
 }
 
 /// A place in a store.
@@ -44,8 +59,9 @@ pub struct Located {
 
 /// The store that `location` is in, and the path or pattern within it.
 ///
-/// Credentials and endpoints come from the environment, as the store's own tools read them (`AWS_*`, `GOOGLE_*`,
-/// `AZURE_*`).
+/// Credentials, region and endpoint come from where the store's own tools look: the environment (`AWS_*`, `GOOGLE_*`,
+/// `AZURE_*`), a profile of `~/.aws`, gcloud's default credentials, the role of the instance, task or pod. A store that is
+/// away is asked again for three minutes before a request fails.
 ///
 /// # Errors
 /// If the location has no known scheme or the store refuses its configuration.
@@ -71,15 +87,18 @@ pub fn resolve(location: &str) -> Result<Located, StorageError> {
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let root = format!("{scheme}://{authority}/");
     let url = Url::parse(&root).map_err(|error| refused(error.to_string()))?;
-    // A user who writes http:// means it; other stores must be told (AWS_ALLOW_HTTP).
-    let plain = (scheme == "http").then(|| ("allow_http".to_owned(), "true".to_owned()));
-    let settings = std::env::vars_os().filter_map(store_setting).chain(plain);
-    let (store, _) = object_store::parse_url_opts(&url, settings).map_err(|source| StorageError::Store {
-        location: location.to_owned(),
-        source,
+    let location = || location.to_owned();
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let settings = Settings::read(&|name| std::env::var(name).ok(), names, scheme).map_err(|source| {
+        let location = location();
+        StorageError::Profile { location, source }
+    })?;
+    let store = stores::open(&url, &settings).map_err(|source| {
+        let location = location();
+        StorageError::Store { location, source }
     })?;
     Ok(Located {
-        store: Arc::from(store),
+        store,
         root,
         path: path.to_owned(),
     })
@@ -97,15 +116,6 @@ fn without_parents(path: &Path) -> PathBuf {
         }
     }
     plain
-}
-
-/// A variable of the environment as a store's setting, if it is one.
-fn store_setting((name, value): (OsString, OsString)) -> Option<(String, String)> {
-    let name = name.into_string().ok()?.to_ascii_lowercase();
-    let known = ["aws_", "google_", "azure_"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix));
-    known.then_some((name, value.into_string().ok()?))
 }
 
 /// The output root that `location` names.

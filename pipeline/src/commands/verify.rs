@@ -1,5 +1,6 @@
 //! `img2tokens verify`: every checksum, count, id range and schema of a finished or partial output.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -7,8 +8,9 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 use img2tokens_shard::takedown::Tombstones;
 use img2tokens_shard::verify::{Expected, Findings, KeyLedger, verify_tombstones, verify_unit};
-use img2tokens_shard::{Destination, ShardError, committed};
+use img2tokens_shard::{Destination, ShardError, UnitId, committed};
 
+use crate::card::CARD_FILE;
 use crate::cli::{AgainArgs, VerifyArgs};
 use crate::config::Config;
 use crate::deep::{self, Report};
@@ -80,6 +82,23 @@ fn print(planned: u64, totals: &Totals, findings: &Findings, again: Option<&Repo
     )
 }
 
+/// The units that were committed once, since the card says that all were, and are so no more.
+async fn gone(
+    destination: &Destination,
+    plan: &Plan,
+    units: &BTreeSet<UnitId>,
+) -> Result<Findings, ShardError> {
+    let mut findings = Findings::default();
+    if units.len() as u64 >= plan.units || !destination.exists(CARD_FILE).await? {
+        return Ok(findings);
+    }
+    for unit in (0..plan.units).map(UnitId).filter(|unit| !units.contains(unit)) {
+        let what = format!("it is missing, and {CARD_FILE} says that all units are done");
+        findings.add(&unit.stats_file(), None, what);
+    }
+    Ok(findings)
+}
+
 async fn verify_units(destination: &Destination, plan: &Plan) -> anyhow::Result<(Totals, Findings)> {
     let hash = plan.hash()?;
     let rows: Vec<Option<u64>> = plan
@@ -92,6 +111,7 @@ async fn verify_units(destination: &Destination, plan: &Plan) -> anyhow::Result<
     let mut findings = Findings::default();
     let tombstones = Tombstones::read(destination).await?;
     let units = committed(destination).await?;
+    findings.merge(gone(destination, plan, &units).await?);
     let reports = stream::iter(units).map(|unit| {
         let planned = usize::try_from(unit.0)
             .ok()

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
+use img2tokens_shard::Destination;
 use img2tokens_source::{Input, SourceError, Survey};
 use object_store::ObjectStoreExt;
 
-use super::{Identity, Plan, PlanError};
+use super::{Identity, PLAN_FILE, Plan, PlanError};
 
 /// Inputs that are asked about at one time.
 const AT_ONCE: usize = 32;
@@ -84,6 +85,21 @@ impl Plan {
 fn writes_alike(planned: &str, now: &str) -> bool {
     let minor = |version: &str| version.rsplit_once('.').map(|(minor, _)| minor.to_owned());
     minor(planned) == minor(now)
+}
+
+/// Checks that the output's store leaves alone what it is asked to create and already has, on which all agreement between
+/// processes rests. Some S3-compatible stores ignore the condition and say nothing.
+///
+/// # Errors
+/// If the store does not, or cannot be asked.
+pub async fn check_store(destination: &Destination) -> Result<(), PlanError> {
+    if let Destination::Store { .. } = destination {
+        let plan = destination.read(PLAN_FILE).await?.ok_or(PlanError::Vanished)?;
+        if destination.put_if_absent(PLAN_FILE, plan).await? {
+            return Err(PlanError::Unconditional);
+        }
+    }
+    Ok(())
 }
 
 /// Checks that an input is the file that was surveyed: of the same size, and of the same entity tag or time. (A local

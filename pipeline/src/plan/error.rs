@@ -45,6 +45,12 @@ pub enum PlanError {
     /// It was there a moment ago.
     #[error("plan.json was there a moment ago and is gone; is something else cleaning up the output?")]
     Vanished,
+    /// Asked to create what was there, the store wrote over it.
+    #[error(
+        "the store of output.path ignores conditional puts (If-None-Match: *): runs at the same output could mix their \
+         files, so none is started; use a store that honours them, as S3, GCS and Azure do"
+    )]
+    Unconditional,
     /// Units without the plan that they belong to.
     #[error("{units} units are committed here, but their plan.json is gone; bring it back, {OTHERWISE}")]
     Orphans {

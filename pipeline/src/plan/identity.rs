@@ -13,12 +13,32 @@ use crate::stages::{Stages, fetch_config};
 pub struct Identity {
     /// Every config key that changes what is written; speed (concurrency, batch size, threads, device) is left out.
     pub settings: Value,
+    /// Who asks for pictures, and which are not asked for.
+    pub fetch: FetchIdentity,
     /// The model.
     pub model: ModelIdentity,
     /// The text tokenizer's digest.
     pub tokenizer: String,
     /// The number of input rows taken, if not all.
     pub limit: Option<u64>,
+}
+
+/// What of fetching is no setting as it stands in the config.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchIdentity {
+    /// The name by which opt-outs and robots.txt address us; the rest of the user agent is a contact.
+    pub agent: String,
+    /// The digest of the deny list: where it lies does not matter, what stands in it does.
+    pub deny_list: Option<String>,
+}
+
+impl FetchIdentity {
+    fn new(config: &Config, deny_list: Option<String>) -> Self {
+        Self {
+            agent: fetch_config(&config.fetch).agent_name().to_owned(),
+            deny_list,
+        }
+    }
 }
 
 /// Which model.
@@ -55,7 +75,8 @@ impl Identity {
             config: model.config().clone(),
         };
         Ok(Self {
-            settings: settings(config, stages.fetch.deny_list_digest().as_deref()),
+            settings: settings(config),
+            fetch: FetchIdentity::new(config, stages.fetch.deny_list_digest()),
             model,
             tokenizer: stages.text.digest(),
             limit,
@@ -78,8 +99,7 @@ impl Identity {
     }
 }
 
-/// `deny_list` is the digest of the file: where it lies does not matter, what stands in it does.
-fn settings(config: &Config, deny_list: Option<&str>) -> Value {
+fn settings(config: &Config) -> Value {
     let (fetch, vision, output) = (&config.fetch, &config.vision, &config.output);
     json!({
         "input": config.input,
@@ -90,9 +110,6 @@ fn settings(config: &Config, deny_list: Option<&str>) -> Value {
             "max_redirects": fetch.max_redirects,
             "ports": fetch.ports,
             "robots": fetch.robots,
-            "deny_list": deny_list,
-            // By which opt-outs and robots.txt address us.
-            "agent": fetch_config(fetch).agent_name(),
             "verify_hash": fetch.verify_hash,
         },
         "image": config.image,
@@ -135,7 +152,8 @@ mod tests {
 
     fn identity(config: &Config) -> Identity {
         Identity {
-            settings: settings(config, None),
+            settings: settings(config),
+            fetch: FetchIdentity::new(config, None),
             model: ModelIdentity {
                 digest: "d".to_owned(),
                 feature_merger: None,
@@ -174,13 +192,20 @@ mod tests {
     #[test]
     fn who_asks_and_what_is_denied_are_parts_of_the_identity_and_the_contact_is_not() {
         let mut config = Config::default();
-        let of = |config: &Config, deny_list| settings(config, deny_list);
-        let planned = of(&config, Some("a"));
+        let of = |config: &Config, deny_list: &str| {
+            let fetch = FetchIdentity::new(config, Some(deny_list.to_owned()));
+            Identity {
+                fetch,
+                ..identity(config)
+            }
+        };
+        let planned = of(&config, "a");
         config.fetch.deny_list = Some("elsewhere".into());
         config.fetch.user_agent = "img2tokens/9 (+mailto:data@example.org)".to_owned();
-        assert_eq!(of(&config, Some("a")), planned);
-        assert_ne!(of(&config, Some("b")), planned);
+        assert_eq!(of(&config, "a"), planned);
+        let changes = planned.changes(&of(&config, "b"));
+        assert_eq!(changes, ["fetch.deny_list: planned \"a\", now \"b\""]);
         config.fetch.user_agent = "other/9".to_owned();
-        assert_ne!(of(&config, Some("a")), planned);
+        assert_ne!(of(&config, "a"), planned);
     }
 }

@@ -10,7 +10,7 @@ mod identity;
 mod make;
 mod settings;
 
-pub use agree::check_input;
+pub use agree::{check_input, check_store};
 pub use error::PlanError;
 pub use follow::{Followed, Wanted, follow, renew};
 pub use identity::Identity;

@@ -101,7 +101,8 @@ impl Destination {
     }
 
     /// Writes a small file whole, unless there is one of that name: then says `false` and leaves it. Of any number of
-    /// callers at once, one succeeds.
+    /// callers at once, at most one is told `true`. (None is if a store's answer to it was lost: `false` may find one's
+    /// own file.)
     ///
     /// # Errors
     /// If it cannot be written.

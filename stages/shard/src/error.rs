@@ -186,7 +186,9 @@ impl ShardError {
             Self::Io { source, .. } => is_transient_io(source),
             Self::Store { source, .. } => match source.as_ref() {
                 // The store's client has no finer word: this is what its exhausted retries come to.
-                Store::Generic { source, .. } => io_cause(source.as_ref()).is_none_or(is_transient_io),
+                Store::Generic { source, .. } => {
+                    !is_refusal(source.as_ref()) && io_cause(source.as_ref()).is_none_or(is_transient_io)
+                }
                 Store::JoinError { .. } | Store::Precondition { .. } => true,
                 _ => false,
             },
@@ -213,6 +215,12 @@ impl ShardError {
         let name = name.to_owned();
         move |source| Self::Json { name, source }
     }
+}
+
+/// Whether a store's answer says that the request is wrong (4xx). For listings the client keeps that to itself: its error
+/// type is private, and only its text tells.
+fn is_refusal(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.to_string().contains("non-2xx status code: 4")
 }
 
 fn is_transient_io(error: &io::Error) -> bool {
@@ -259,6 +267,12 @@ mod tests {
             source: "403".into(),
         };
         assert!(!ShardError::store("write", "data")(denied).is_transient());
+        let listing_denied = object_store::Error::Generic {
+            store: "S3",
+            source: "Error performing list request: Server returned non-2xx status code: 403 Forbidden: "
+                .into(),
+        };
+        assert!(!ShardError::store("list", "stats")(listing_denied).is_transient());
         assert!(!ShardError::io("write", "data")(io::ErrorKind::StorageFull.into()).is_transient());
         assert!(!ShardError::io("write", "data")(io::ErrorKind::PermissionDenied.into()).is_transient());
         assert!(ShardError::io("write", "data")(io::ErrorKind::StaleNetworkFileHandle.into()).is_transient());

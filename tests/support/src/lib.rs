@@ -12,6 +12,7 @@
     reason = "a test server that cannot start must fail the test that started it"
 )]
 
+mod bucket;
 mod certificate;
 mod fault;
 mod fault_server;
@@ -20,6 +21,7 @@ mod loopback;
 mod name_server;
 mod reply;
 mod static_site;
+mod store_server;
 
 pub use certificate::CertificateKind;
 pub use fault::Fault;
@@ -28,3 +30,4 @@ pub use hub::{HubFault, HubRequest, HubServer};
 pub use name_server::NameServer;
 pub use reply::Reply;
 pub use static_site::{Asked, StaticSite};
+pub use store_server::{StoreFault, StoreServer};

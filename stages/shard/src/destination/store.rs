@@ -17,6 +17,8 @@ use crate::ShardError;
 const PART_BYTES: u64 = 8 << 20;
 /// Parts of one file that travel at a time.
 const PARTS_IN_FLIGHT: usize = 4;
+/// How often [`resending`] sends a request.
+const SENDINGS: usize = 2;
 
 pub(super) async fn read(
     store: &dyn ObjectStore,
@@ -97,10 +99,9 @@ pub(super) async fn put_if_absent(
     name: &str,
     bytes: Bytes,
 ) -> Result<bool, ShardError> {
-    match store
-        .put_opts(&at(prefix, name), bytes.into(), PutMode::Create.into())
-        .await
-    {
+    let path = at(prefix, name);
+    let create = || store.put_opts(&path, bytes.clone().into(), PutMode::Create.into());
+    match resending(create).await {
         Ok(_) => Ok(true),
         Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(false),
         Err(error) => Err(ShardError::store("create", name)(error)),
@@ -121,7 +122,8 @@ pub(super) async fn put_atomic(
 }
 
 pub(super) async fn remove(store: &dyn ObjectStore, prefix: &Path, name: &str) -> Result<(), ShardError> {
-    if_there(store.delete(&at(prefix, name)).await)
+    let path = at(prefix, name);
+    if_there(resending(|| store.delete(&path)).await)
         .map(|_| ())
         .map_err(ShardError::store("remove", name))
 }
@@ -206,6 +208,21 @@ async fn next_part(mut file: File) -> Result<std::io::Result<(File, Bytes)>, Sha
 
 async fn get(store: &dyn ObjectStore, prefix: &Path, name: &str) -> Result<Option<GetResult>, ShardError> {
     if_there(store.get(&at(prefix, name)).await).map_err(ShardError::store("read", name))
+}
+
+/// Sends a request once more if its answer was lost. The client repeats only what it knows to be harmless: not a
+/// conditional put, which may find its own work, nor a removal.
+async fn resending<T, Sent>(request: impl Fn() -> Sent) -> object_store::Result<T>
+where
+    Sent: Future<Output = object_store::Result<T>>,
+{
+    for _ in 1..SENDINGS {
+        match request().await {
+            Err(error @ Error::Generic { .. }) => tracing::debug!(%error, "sent again"),
+            answer => return answer,
+        }
+    }
+    request().await
 }
 
 fn at(prefix: &Path, name: &str) -> Path {
