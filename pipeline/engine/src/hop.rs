@@ -22,7 +22,7 @@ pub enum Crossing<T> {
 /// (not in order).
 ///
 /// Returns when the input is closed and all work is done, when the next hop is gone, or when `cancel` fires; work still
-/// in flight is then dropped. A hop that waits to send goes on with the work it has in flight, but takes up no more.
+/// in flight is then dropped. A hop whose output is full goes on with the work it has in flight, but takes up no more.
 pub async fn each_concurrently<In, Out, Work, Fut>(
     mut input: Receiver<In>,
     output: Sender<Out>,
@@ -39,8 +39,15 @@ pub async fn each_concurrently<In, Out, Work, Fut>(
         let mut input_open = true;
         while input_open || !in_flight.is_empty() {
             let waiting_since = in_flight.is_empty().then(Instant::now);
+            let has_room = output.capacity() > 0;
             tokio::select! {
-                record = input.recv(), if input_open && in_flight.len() < limit => match record {
+                // Work first: a record that was done at once is in the output before there is asked for room again.
+                biased;
+                Some(next_hop_stands) = in_flight.next() => match next_hop_stands {
+                    true => {}
+                    false => return,
+                },
+                record = input.recv(), if has_room && input_open && in_flight.len() < limit => match record {
                     Some(record) => {
                         meter.take(1);
                         if let Some(since) = waiting_since {
@@ -50,7 +57,8 @@ pub async fn each_concurrently<In, Out, Work, Fut>(
                     }
                     None => input_open = false,
                 },
-                Some(next_hop_stands) = in_flight.next() => if !next_hop_stands {
+                // Comes when there is room again.
+                room = output.reserve(), if !has_room => if room.is_err() {
                     return;
                 },
             }
@@ -154,6 +162,33 @@ mod tests {
         let ((), count) = tokio::join!(hop, check);
         assert_eq!(count, 100);
         assert!(most.load(Ordering::SeqCst) <= 5);
+    }
+
+    #[tokio::test]
+    async fn a_full_output_stops_the_hop_below_its_limit_and_room_starts_it_again() {
+        let (send, input) = mpsc::channel(100);
+        for number in 0..100 {
+            send.send(number).await.unwrap();
+        }
+        let (output, mut received) = mpsc::channel(2);
+        let (meter, cancel) = (Meter::default(), CancellationToken::new());
+        let hop = each_concurrently(input, output, 50, &meter, &cancel, async |number| {
+            if number == 0 {
+                std::future::pending::<()>().await;
+            }
+            Crossing::Onward(number)
+        });
+        let check = async {
+            for count in 1..100 {
+                received.recv().await.unwrap();
+                assert!(
+                    meter.read().taken <= count + 2 + 2,
+                    "two in the queue, one that never ends and one more at most"
+                );
+            }
+            cancel.cancel();
+        };
+        tokio::join!(hop, check);
     }
 
     #[tokio::test]
