@@ -16,7 +16,8 @@ const WITH_VALUE: [&str; 4] = [
 /// The header that opts out, as `name: value`, if one does.
 ///
 /// `X-Robots-Tag` may come several times and hold several directives; a user agent's name before a colon limits what
-/// follows it in the same header to that agent. `tdm-reservation: 1` is the W3C community group's TDMRep protocol.
+/// follows it in the same header to that agent. What stands there and is no such name limits nothing.
+/// `tdm-reservation: 1` is the W3C community group's TDMRep protocol.
 pub(crate) fn opt_out(headers: &HeaderMap, agent: &str) -> Option<String> {
     let robots = headers
         .get_all("x-robots-tag")
@@ -41,16 +42,44 @@ fn text(value: &HeaderValue) -> String {
 fn opts_out(value: &str, agent: &str) -> bool {
     let mut for_us = true;
     for part in value.split([',', ';']) {
-        let mut directive = part;
+        let mut directives = part;
         if let Some((name, rest)) = part.split_once(':')
-            && !WITH_VALUE.contains(&plain(name).as_str())
+            && is_agent(name.trim())
         {
-            let name = name.trim().to_ascii_lowercase();
-            for_us = name == agent || name == "*";
-            directive = rest;
+            for_us = matches!(name.trim(), "*") || name.trim().eq_ignore_ascii_case(agent);
+            directives = rest;
         }
-        if for_us && OPT_OUTS.contains(&plain(directive).as_str()) {
+        if for_us && any_opts_out(directives) {
             return true;
+        }
+    }
+    false
+}
+
+/// Whether what stands before a colon can name a user agent. The hours of a date cannot, nor can a directive.
+fn is_agent(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '*')
+        && name
+            .chars()
+            .skip(1)
+            .all(|character| character.is_ascii_alphanumeric() || matches!(character, '-' | '_'))
+        && !WITH_VALUE.contains(&plain(name).as_str())
+}
+
+/// Whether one of the directives opts out, which some part by white space only, and some write with a space inside.
+fn any_opts_out(directives: &str) -> bool {
+    if OPT_OUTS.contains(&plain(directives).as_str()) {
+        return true;
+    }
+    let joined = directives.replace(" :", ":");
+    let mut words = joined.split_whitespace();
+    while let Some(word) = words.next() {
+        match word.strip_suffix(':') {
+            Some(name) if WITH_VALUE.contains(&plain(name).as_str()) => {
+                words.next();
+            }
+            _ if OPT_OUTS.contains(&plain(word).as_str()) => return true,
+            _ => (),
         }
     }
     false
@@ -97,6 +126,16 @@ mod tests {
             "*: noai",
             "otherbot: nofollow, img2tokens: noai",
             "unavailable_after: 25 Jun 2010 15:00:00 PST, noindex",
+            "unavailable_after: Saturday, 15-Aug-05 15:52:01 UTC, noai",
+            "unavailable_after: 2025-08-15T15:52:01+00:00, noai",
+            "unavailable_after: 25 Jun 2010 15:00:00 PST noai",
+            "noindex noai",
+            "nofollow noai",
+            "all\tnoimageai",
+            "no ai",
+            "max-snippet: 20 noai",
+            "otherbot/2.0 (+http://example.org): noai",
+            "img2tokens: nofollow noai",
         ] {
             assert!(opted_out(&[("x-robots-tag", value)]), "{value}");
         }
@@ -121,6 +160,12 @@ mod tests {
             ",",
             ":",
             "max-image-preview: none",
+            "max-image-preview:none",
+            "nofollow max-image-preview : none",
+            "img2tokens: max-image-preview: none",
+            "otherbot: nofollow noai",
+            "otherbot: unavailable_after: Saturday, 15-Aug-05 15:52:01 UTC, noai",
+            "unavailable_after: Saturday, 15-Aug-05 15:52:01 UTC",
             "otherbot: noai",
             "otherbot: noindex, nofollow, noai",
             "img2tokens: all, otherbot: noai",
