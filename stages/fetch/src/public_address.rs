@@ -14,6 +14,7 @@ pub(crate) const fn is_any(_: IpAddr) -> bool {
 ///
 /// An IPv6 address that carries an IPv4 one (mapped, 6to4, NAT64) is as public as that. Of the blocks that IANA
 /// lists as partly global (192.0.0.0/24, 2001::/23 with Teredo) nothing serves pictures: they are not public here.
+/// Nor is 168.63.129.16, which Azure routes to the machine's own host from inside its network.
 ///
 /// ```
 /// # use img2tokens_fetch::is_public;
@@ -30,8 +31,9 @@ pub fn is_public(address: IpAddr) -> bool {
 }
 
 const fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    !matches!(
+    let [a, b, c, d] = address.octets();
+    let is_azure_host = matches!((a, b, c, d), (168, 63, 129, 16));
+    let is_special = matches!(
         (a, b, c),
         (0 | 10 | 127 | 224..=255, _, _)    // this network, private, loopback, multicast, reserved
             | (100, 64..=127, _)            // carrier-grade NAT
@@ -43,7 +45,8 @@ const fn is_public_v4(address: Ipv4Addr) -> bool {
             | (198, 18 | 19, _)             // benchmarking
             | (198, 51, 100)                // documentation
             | (203, 0, 113) // documentation
-    )
+    );
+    !is_azure_host && !is_special
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
@@ -83,6 +86,7 @@ mod tests {
             "100.127.255.255",
             "127.0.0.1",
             "127.255.255.255",
+            "168.63.129.16",
             "169.254.169.254",
             "172.16.0.0",
             "172.31.255.255",
@@ -125,6 +129,8 @@ mod tests {
             "100.128.0.0",
             "126.255.255.255",
             "128.0.0.0",
+            "168.63.129.15",
+            "168.63.129.17",
             "169.253.255.255",
             "172.15.255.255",
             "172.32.0.0",
