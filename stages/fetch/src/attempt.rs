@@ -2,24 +2,23 @@
 
 use std::time::{Duration, SystemTime};
 
-use futures::future::BoxFuture;
 use reqwest::{
     Response, StatusCode,
     header::{HeaderMap, LOCATION},
 };
-use tokio::time::Instant;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use url::Url;
 
 use crate::{
-    body::{Body, read_body},
+    body::{Body, BodyLimit, read_body},
     classify::request_error,
     clock::AttemptClock,
-    error::{FetchCause, FetchError, RedirectFault, Waiting},
+    error::{FetchCause, RedirectFault, Waiting},
     fetcher::Fetcher,
-    hosts::Visit,
+    hosts::{Patience, Visit},
     opt_out::opt_out,
     retry::retry_after,
-    robots_cache::MAX_ROBOTS_BYTES,
+    robots_file::MAX_ROBOTS_BYTES,
 };
 
 /// The longest rest of a host that is believed.
@@ -87,6 +86,14 @@ impl Refusal {
     }
 }
 
+/// What an attempt is for: a body, where it came from, and the place among the requests in flight that it takes.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) body: Body,
+    pub(crate) url: Url,
+    pub(crate) place: Option<OwnedSemaphorePermit>,
+}
+
 /// What one request led to.
 enum Answer {
     Body(Body),
@@ -116,8 +123,9 @@ impl<'a> Attempt<'a> {
     }
 
     /// Asks for `url` and follows its redirects. Each is checked like the first URL, and waits for its own host's turn
-    /// after giving up the place at the last: nobody waits for one host while keeping another from others.
-    pub(crate) async fn run(&mut self, url: &Url) -> Result<(Body, Url), Refusal> {
+    /// after giving up the place at the last: nobody waits for one host while keeping another from others. Who has the
+    /// host's turn waits for a place among all requests, which those who wait for a host do not take.
+    pub(crate) async fn run(&mut self, url: &Url, patience: &mut Patience) -> Result<Arrival, Refusal> {
         let limit = self.fetcher.limits.max_redirects;
         let mut url = url.clone();
         for _ in 0..=limit {
@@ -127,14 +135,15 @@ impl<'a> Attempt<'a> {
             }
             let visit = self
                 .clock
-                .uncounted(self.fetcher.hosts.enter(host_of(&url)))
+                .uncounted(self.fetcher.hosts.enter(host_of(&url), patience))
                 .await?;
+            let place = self.clock.uncounted(self.fetcher.place()).await;
             let earlier_status = self.http_status.take();
             let outcome = self.ask(&url).await;
             self.report(&visit, &outcome);
             self.http_status = self.http_status.or(earlier_status);
             match outcome? {
-                Answer::Body(body) => return Ok((body, url)),
+                Answer::Body(body) => return Ok(Arrival { body, url, place }),
                 Answer::Redirect(next) => url = next,
             }
         }
@@ -181,14 +190,14 @@ impl<'a> Attempt<'a> {
             admission,
             ..
         } = self.fetcher;
-        let max_bytes = match self.errand {
-            Errand::Picture => limits.max_bytes,
-            Errand::Robots => limits.max_bytes.min(MAX_ROBOTS_BYTES),
+        let limit = match self.errand {
+            Errand::Picture => BodyLimit::Refuse(limits.max_bytes),
+            Errand::Robots => BodyLimit::Cut(limits.max_bytes.min(MAX_ROBOTS_BYTES)),
         };
         let mut hasher = admission.deny_list.hasher();
         let body = read_body(
             response,
-            max_bytes,
+            limit,
             limits.stall,
             budget,
             &mut self.clock,
@@ -244,27 +253,6 @@ impl<'a> Attempt<'a> {
                 visit.pause_until(until);
             }
         }
-    }
-}
-
-impl Fetcher {
-    /// The robots.txt of a URL's site, asked for once. The box ends the recursion of an attempt within an attempt.
-    fn robots_txt<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<String, FetchError>> {
-        Box::pin(async move {
-            let mut attempt = Attempt::new(self, Errand::Robots);
-            let outcome = match url.join("/robots.txt") {
-                Ok(robots) => attempt.run(&robots).await,
-                Err(source) => Err(FetchCause::InvalidUrl { source }.into()),
-            };
-            match outcome {
-                Ok((body, _)) => Ok(String::from_utf8_lossy(&body.bytes).into_owned()),
-                Err(refusal) => Err(FetchError {
-                    cause: refusal.cause,
-                    http_status: attempt.http_status,
-                    attempts: u32::from(attempt.asked),
-                }),
-            }
-        })
     }
 }
 

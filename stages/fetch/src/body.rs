@@ -16,47 +16,74 @@ use crate::{
     error::{FetchCause, Waiting},
 };
 
-/// A whole body, with its share of the byte budget.
+/// What every body may hold before it has sent that much: most pictures are smaller.
+const FIRST_SHARE: u32 = 256 << 10;
+
+/// A body, with its share of the byte budget.
 #[derive(Debug)]
 pub(crate) struct Body {
     pub(crate) bytes: Bytes,
     pub(crate) credit: ByteCredit,
+    /// Whether its end was left out.
+    pub(crate) is_cut: bool,
 }
 
-/// Reads a body of at most `max_bytes`.
+/// How large a body may be, and what becomes of a larger one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum BodyLimit {
+    /// It is refused.
+    Refuse(u32),
+    /// Its end is left out.
+    Cut(u32),
+}
+
+/// Reads a body within its limit.
 ///
-/// Its share of the budget is taken before the first byte is read: the length it states, which the client holds it
-/// to, or the most it may have.
+/// Its share of the budget grows with it, ahead of what it holds but for the chunk that just came: no more than twice
+/// its length, and at most the length it states, which the client holds it to.
 pub(crate) async fn read_body(
     mut response: Response,
-    max_bytes: u32,
+    limit: BodyLimit,
     stall_timeout: Duration,
     budget: &ByteBudget,
     clock: &mut AttemptClock,
     hasher: &mut BodyHasher,
 ) -> Result<Body, FetchCause> {
     refuse_coding(response.headers())?;
+    let (BodyLimit::Refuse(max_bytes) | BodyLimit::Cut(max_bytes)) = limit;
+    let may_be_cut = matches!(limit, BodyLimit::Cut(_));
     let too_large = FetchCause::TooLarge { limit: max_bytes };
-    let stated = match response.content_length().map(u32::try_from) {
-        Some(Ok(length)) if length <= max_bytes => Some(length),
-        Some(_) => return Err(too_large),
-        None => None,
+    let most = match response.content_length().map(u32::try_from) {
+        Some(Ok(length)) if length <= max_bytes => length,
+        Some(_) if !may_be_cut => return Err(too_large),
+        _ => max_bytes,
     };
-    let share = stated.unwrap_or(max_bytes);
-    let mut credit = clock.uncounted(budget.acquire(share)).await;
-    let mut body = Vec::with_capacity(stated.unwrap_or_default() as usize);
-    while let Some(chunk) = clock
-        .within(stall_timeout, Waiting::NextByte, response.chunk())
-        .await?
-        .map_err(answer_error)?
+    let mut credit = clock.uncounted(budget.acquire(most.min(FIRST_SHARE))).await;
+    let mut body = Vec::new();
+    let mut is_cut = false;
+    while !is_cut
+        && let Some(mut chunk) = clock
+            .within(stall_timeout, Waiting::NextByte, response.chunk())
+            .await?
+            .map_err(answer_error)?
     {
-        let length = body.len() + chunk.len();
-        if length > share as usize {
-            return Err(too_large);
+        let room = most as usize - body.len();
+        if chunk.len() > room {
+            if !may_be_cut {
+                return Err(too_large);
+            }
+            chunk.truncate(room);
+            is_cut = true;
         }
+        let length = body.len() + chunk.len();
         if length > body.capacity() {
-            // Doubled, but not beyond the share.
-            body.reserve_exact((2 * length).min(share as usize) - body.len());
+            // What is stated is believed as far as the first share goes, and doubled from there on.
+            let share = u32::try_from(2 * length)
+                .unwrap_or(most)
+                .max(FIRST_SHARE)
+                .min(most);
+            clock.uncounted(credit.grow_to(share)).await;
+            body.reserve_exact(share as usize - body.len());
         }
         hasher.update(&chunk);
         body.extend_from_slice(&chunk);
@@ -66,6 +93,7 @@ pub(crate) async fn read_body(
     Ok(Body {
         bytes: body.into(),
         credit,
+        is_cut,
     })
 }
 

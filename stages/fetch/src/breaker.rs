@@ -40,6 +40,11 @@ impl Health {
         }
     }
 
+    /// Whether the host is being left alone.
+    pub(crate) fn rests(&self, now: Instant) -> bool {
+        self.turn(now) != Turn::Now
+    }
+
     pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
     }

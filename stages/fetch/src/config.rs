@@ -9,8 +9,14 @@ use crate::setup::FetchSetupError;
 /// How URLs are fetched. The defaults suit a crawl of the public web.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchConfig {
+    /// The most requests in flight, counted from the connection until the body is taken over
+    /// ([`Fetched::release_place`](crate::Fetched::release_place)). A call that waits for its host or before a retry
+    /// is not counted, so more calls than this should run: then a slow host holds up no other.
+    pub concurrency: usize,
     /// The most requests in flight at one host name.
     pub per_host: usize,
+    /// How long one call may wait for its hosts' turns, queues and rests together. Then it fails.
+    pub host_wait: Duration,
     /// The longest wait for a name, a connection and its TLS handshake together.
     pub connect_timeout: Duration,
     /// The longest wait for an answer's headers, connecting included.
@@ -33,8 +39,8 @@ pub struct FetchConfig {
     pub max_redirects: u32,
     /// The largest body in bytes, below 4 GiB.
     pub max_bytes: u64,
-    /// The most bytes of bodies that may be held at one time; at least `max_bytes`. A body that does not state its
-    /// length counts as `max_bytes` while it is read.
+    /// The most bytes of bodies that may be held at one time; at least `max_bytes`. A body counts as it grows; a share
+    /// of `max_bytes` is kept for one body at a time that finds no other.
     pub max_bytes_in_flight: u64,
     /// The `User-Agent`. Say in it whom a site's owner can write to. Its first word up to `/` is the name by which
     /// robots.txt and `X-Robots-Tag` may address us.
@@ -70,7 +76,8 @@ pub struct FetchConfig {
     pub breaker_failures: u32,
     /// How long a host that failed too often is not asked.
     pub breaker_pause: Duration,
-    /// How many hosts are remembered beside those being asked.
+    /// How many hosts are remembered beside those being asked, at about 300 bytes each. Those that rest are forgotten
+    /// last.
     pub max_hosts: usize,
     /// How long an unused connection is kept open.
     pub idle_timeout: Duration,
@@ -92,7 +99,9 @@ pub enum RobotsPolicy {
 impl Default for FetchConfig {
     fn default() -> Self {
         Self {
+            concurrency: 256,
             per_host: 8,
+            host_wait: Duration::from_secs(300),
             connect_timeout: Duration::from_secs(5),
             first_byte_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(10),
@@ -119,7 +128,7 @@ impl Default for FetchConfig {
             headers: Vec::new(),
             breaker_failures: 20,
             breaker_pause: Duration::from_secs(60),
-            max_hosts: 16_384,
+            max_hosts: 131_072,
             idle_timeout: Duration::from_secs(10),
         }
     }
@@ -136,7 +145,8 @@ pub(crate) struct Sizes {
 
 impl FetchConfig {
     /// The name by which robots.txt and `X-Robots-Tag` may address us: the user agent up to its version, lowercase.
-    pub(crate) fn agent_name(&self) -> String {
+    #[must_use]
+    pub fn agent_name(&self) -> String {
         self.user_agent
             .split(['/', ' '])
             .next()
@@ -148,8 +158,9 @@ impl FetchConfig {
     /// If a limit is 0 or one makes another impossible.
     pub(crate) fn sizes(&self) -> Result<Sizes, FetchSetupError> {
         let refuse = |key, why| Err(FetchSetupError::Config { key, why });
-        if self.per_host == 0 {
-            return refuse("per_host", "is 0: nothing could be fetched");
+        let limits = [("concurrency", self.concurrency), ("per_host", self.per_host)];
+        if let Some((key, _)) = limits.into_iter().find(|(_, limit)| *limit == 0) {
+            return refuse(key, "is 0: nothing could be fetched");
         }
         let timeouts = [
             ("connect_timeout", self.connect_timeout),
@@ -194,6 +205,13 @@ mod tests {
             Err(FetchSetupError::Config { key, .. }) => key,
             other => panic!("{other:?}"),
         };
+        assert_eq!(
+            key(FetchConfig {
+                concurrency: 0,
+                ..FetchConfig::default()
+            }),
+            "concurrency"
+        );
         assert_eq!(
             key(FetchConfig {
                 per_host: 0,

@@ -15,6 +15,8 @@ pub(crate) struct DenyList {
     domains: HashSet<String>,
     md5: HashSet<[u8; 16]>,
     sha256: HashSet<[u8; 32]>,
+    /// Of the file.
+    digest: Option<[u8; 32]>,
 }
 
 impl DenyList {
@@ -25,7 +27,10 @@ impl DenyList {
             path: path.to_owned(),
             source,
         })?;
-        let mut list = Self::default();
+        let mut list = Self {
+            digest: Some(Sha256::digest(&text).into()),
+            ..Self::default()
+        };
         for (place, line) in text.lines().enumerate() {
             // A URL may hold a `#`: only one after white space begins a comment.
             let (entry, comment) = line
@@ -46,6 +51,12 @@ impl DenyList {
             }
         }
         Ok(list)
+    }
+
+    /// The SHA-256 of the file, in hexadecimal; none if there is no file.
+    pub(crate) fn digest(&self) -> Option<String> {
+        let digest = self.digest?;
+        Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// Adds an entry of whatever kind it looks like; false if it looks like none.

@@ -91,6 +91,14 @@ pub enum FetchCause {
         /// The URL's host.
         host: String,
     },
+    /// The host's turn did not come: too many requests were before this one, or the host asked for a rest.
+    #[error("no turn at `{host}` within {} ms, where others wait too or a rest was asked for", limit.as_millis())]
+    NoTurn {
+        /// The URL's host.
+        host: String,
+        /// The limit.
+        limit: Duration,
+    },
     /// A wait took too long.
     #[error("{waiting} took longer than {} ms", limit.as_millis())]
     Timeout {
@@ -211,7 +219,7 @@ impl FetchCause {
             Self::Dns { .. } => FailureReason::Dns,
             Self::Connect { .. } => FailureReason::Connect,
             Self::Tls { .. } => FailureReason::Tls,
-            Self::HostUnavailable { .. } => FailureReason::HostUnavailable,
+            Self::HostUnavailable { .. } | Self::NoTurn { .. } => FailureReason::HostUnavailable,
             Self::Timeout { .. } => FailureReason::Timeout,
             Self::Status { .. } => FailureReason::HttpStatus,
             Self::Redirect(_) => FailureReason::Redirect,

@@ -1,20 +1,25 @@
 //! The room's door: a URL in, bytes or a failure out.
 
+use std::{sync::Arc, time::Duration};
+
 use bytes::Bytes;
 use reqwest::Client;
-use tokio::time::sleep;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::sleep,
+};
 use url::Url;
 
 use crate::{
     admission::Admission,
-    attempt::{Attempt, Errand, Limits},
+    attempt::{Arrival, Attempt, Errand, Limits},
     breaker::BreakerLimits,
     budget::{ByteBudget, ByteCredit},
     client::client,
     config::FetchConfig,
     deny_list::DenyList,
     error::{FetchCause, FetchError},
-    hosts::Hosts,
+    hosts::{Hosts, Patience},
     public_address::{AddressRule, is_any, is_public},
     retry::RetryPolicy,
     robots_cache::RobotsCache,
@@ -32,13 +37,16 @@ pub struct Fetcher {
     pub(crate) limits: Limits,
     /// The name by which `X-Robots-Tag` may address us; none if opt-outs are not respected.
     pub(crate) opt_out_agent: Option<String>,
+    /// One permit a request in flight.
+    places: Arc<Semaphore>,
+    host_wait: Duration,
     retry: RetryPolicy,
 }
 
 /// A body as the server sent it.
 ///
-/// It holds its share of [`FetchConfig::max_bytes_in_flight`] until it is dropped, so drop it when the bytes are no
-/// longer needed; a clone of `bytes` that outlives it is not counted.
+/// It holds its share of [`FetchConfig::max_bytes_in_flight`] and its place among the requests in flight until it is
+/// dropped, so drop it when the bytes are no longer needed; a clone of `bytes` that outlives it is not counted.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Fetched {
@@ -48,7 +56,18 @@ pub struct Fetched {
     pub final_url: Url,
     /// How often the URL was asked for.
     pub attempts: u32,
+    /// Whether the end was left out, as it is of a robots.txt that is too large.
+    pub(crate) is_cut: bool,
+    place: Option<OwnedSemaphorePermit>,
     _credit: ByteCredit,
+}
+
+impl Fetched {
+    /// Gives back the place among the requests in flight. Whoever queues bodies does so when it takes one out of the
+    /// queue: then what waits there is bounded by [`FetchConfig::concurrency`] too.
+    pub fn release_place(&mut self) {
+        self.place = None;
+    }
 }
 
 impl Fetcher {
@@ -86,7 +105,7 @@ impl Fetcher {
                 deny_list,
             },
             hosts: Hosts::new(config.per_host, breaker, config.max_hosts),
-            budget: ByteBudget::new(sizes.in_flight),
+            budget: ByteBudget::new(sizes.in_flight, sizes.max_bytes),
             robots: RobotsCache::new(config.robots, agent.clone(), config.max_hosts),
             limits: Limits {
                 max_bytes: sizes.max_bytes,
@@ -98,6 +117,8 @@ impl Fetcher {
                 max_retry_after: config.max_retry_after,
             },
             opt_out_agent: config.respect_opt_out.then_some(agent),
+            places: Arc::new(Semaphore::new(config.concurrency.min(Semaphore::MAX_PERMITS))),
+            host_wait: config.host_wait,
             retry: RetryPolicy {
                 retries: config.retries,
                 backoff: config.backoff,
@@ -106,30 +127,44 @@ impl Fetcher {
         })
     }
 
+    /// The SHA-256 of the deny list's file, in hexadecimal; none without one.
+    #[must_use]
+    pub fn deny_list_digest(&self) -> Option<String> {
+        self.admission.deny_list.digest()
+    }
+
     /// Fetches one URL: asks, follows redirects, and asks again after a transient failure.
     ///
     /// # Errors
     /// If there is no body to be had: [`FetchError`] says why, and turns into a [`Failure`](img2tokens_schemas::Failure).
     pub async fn fetch(&self, url: &str) -> Result<Fetched, FetchError> {
-        let mut attempts = 0;
-        let mut http_status = None;
         let url = Url::parse(url).map_err(|source| FetchError {
             cause: FetchCause::InvalidUrl { source },
-            http_status,
-            attempts,
+            http_status: None,
+            attempts: 0,
         })?;
+        self.persist(&url, Errand::Picture).await
+    }
+
+    /// Asks, and asks again after a transient failure.
+    pub(crate) async fn persist(&self, url: &Url, errand: Errand) -> Result<Fetched, FetchError> {
+        let mut attempts = 0;
+        let mut http_status = None;
         let mut tries = 1;
+        let mut patience = Patience::new(self.host_wait);
         loop {
-            let mut attempt = Attempt::new(self, Errand::Picture);
-            let outcome = attempt.run(&url).await;
+            let mut attempt = Attempt::new(self, errand);
+            let outcome = attempt.run(url, &mut patience).await;
             attempts += u32::from(attempt.has_asked());
             http_status = attempt.http_status().or(http_status);
             match outcome {
-                Ok((body, final_url)) => {
+                Ok(Arrival { body, url, place }) => {
                     return Ok(Fetched {
                         bytes: body.bytes,
-                        final_url,
+                        final_url: url,
                         attempts,
+                        is_cut: body.is_cut,
+                        place,
                         _credit: body.credit,
                     });
                 }
@@ -147,6 +182,12 @@ impl Fetcher {
             }
         }
     }
+
+    /// Waits for a place among the requests in flight.
+    pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        // It fails only for a closed semaphore, and this one is never closed.
+        Arc::clone(&self.places).acquire_owned().await.ok()
+    }
 }
 
 #[cfg(test)]
@@ -163,6 +204,16 @@ mod tests {
         address == IpAddr::V4(Ipv4Addr::LOCALHOST)
     }
 
+    fn guarded(names: &NameServer) -> Fetcher {
+        let config = FetchConfig {
+            dns_servers: vec![names.address()],
+            ports: Vec::new(),
+            retries: 0,
+            ..FetchConfig::default()
+        };
+        Fetcher::guarded(config, is_outside).unwrap()
+    }
+
     #[tokio::test]
     async fn a_redirect_to_a_name_that_is_at_a_private_address_is_blocked() {
         let (names, site) = (NameServer::start(), StaticSite::start());
@@ -175,13 +226,7 @@ mod tests {
         );
         site.put("/on", Reply::redirect(format!("http://outside.test:{port}/open")));
         site.put("/open", Reply::ok("open"));
-        let config = FetchConfig {
-            dns_servers: vec![names.address()],
-            ports: Vec::new(),
-            retries: 0,
-            ..FetchConfig::default()
-        };
-        let fetcher = Fetcher::guarded(config, is_outside).unwrap();
+        let fetcher = guarded(&names);
 
         let passed = fetcher
             .fetch(&format!("http://outside.test:{port}/on"))
@@ -195,5 +240,25 @@ mod tests {
         assert_eq!(error.cause.reason(), FailureReason::BlockedAddress, "{error:?}");
         assert_eq!((error.http_status, names.asked("inside.test")), (Some(302), 1));
         assert_eq!((site.requests("/in"), site.requests("/secret")), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_turns_private_between_two_hops_is_blocked_at_the_second() {
+        let (names, site) = (NameServer::start(), StaticSite::start());
+        let port = site.address().port();
+        let inside = Ipv4Addr::new(127, 0, 0, 2);
+        names.put_sequence("rebind.test", &[&[Ipv4Addr::LOCALHOST], &[inside]]);
+        let there = format!("http://rebind.test:{port}");
+        // Closed, so that the second hop connects anew.
+        site.put(
+            "/a",
+            Reply::redirect(format!("{there}/b")).header("connection", "close"),
+        );
+        site.put("/b", Reply::ok("secret"));
+
+        let error = guarded(&names).fetch(&format!("{there}/a")).await.unwrap_err();
+        assert_eq!(error.cause.reason(), FailureReason::BlockedAddress, "{error:?}");
+        assert_eq!((error.http_status, names.asked("rebind.test")), (Some(302), 2));
+        assert_eq!((site.requests("/a"), site.requests("/b")), (1, 0));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Fetcher::fetch`] is the room's one verb: it asks for a URL, follows its redirects, repeats what is worth
 //! repeating, and returns the body or the reason why there is none. It is shared by thousands of concurrent calls
-//! and spawns nothing; how many calls run at once is the caller's affair.
+//! and spawns nothing. How many calls run at once is the caller's affair, how many requests are in flight is not.
 //!
 //! What it promises about a web that is not to be trusted:
 //! - **Only where allowed**: http and https, the allowed ports, nothing on the deny list, and no address that is not
@@ -11,6 +11,7 @@
 //! - **Bounded**: every wait has a limit (connecting, first byte, next byte, the attempt as a whole), so has every
 //!   size (headers, redirects, body), and bodies together hold no more than a byte budget, whose share travels in
 //!   [`Fetched`] and returns when that is dropped.
+//! - **Fair**: a call that waits, for a host that is slow or rests or before a retry, takes no place from the others.
 //! - **Polite**: at most so many requests at one host, backoff with jitter, `Retry-After` heeded for the whole host,
 //!   a circuit breaker for hosts that fail, opt-outs in headers respected, robots.txt by option.
 //! - **As sent**: nothing is decompressed and no `Content-Type` is believed.
@@ -37,6 +38,7 @@ mod resolver;
 mod retry;
 mod robots;
 mod robots_cache;
+mod robots_file;
 mod setup;
 
 pub use config::{FetchConfig, RobotsPolicy};

@@ -55,6 +55,12 @@ impl RobotsRules {
         Self(named.unwrap_or(any))
     }
 
+    /// The memory the rules take.
+    pub(crate) fn bytes(&self) -> usize {
+        let patterns: usize = self.0.iter().map(|rule| rule.pattern.capacity()).sum();
+        patterns + self.0.capacity() * size_of::<Rule>()
+    }
+
     /// Whether a path (with its query) may be fetched: the longest pattern that matches decides, allow before
     /// disallow where two are as long.
     pub(crate) fn allows(&self, path: &str) -> bool {

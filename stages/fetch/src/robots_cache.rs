@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use url::Url;
 
 use crate::{
@@ -16,13 +19,16 @@ use crate::{
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 const FAILURE_KEPT: Duration = Duration::from_secs(600);
 
-/// The largest robots.txt in bytes: the least that RFC 9309, 2.5 lets a crawler read.
-pub(crate) const MAX_ROBOTS_BYTES: u32 = 500 << 10;
+/// The most bytes of rules that are remembered: those of some 30,000 sites, or of few that send all we read.
+const MAX_RULE_BYTES: usize = 64 << 20;
 
-/// The robots.txt of the sites of late. A site is a scheme, host and port.
+/// The robots.txt of the sites of late. A site is a scheme, host and port. It is bounded by their number and by the
+/// memory that their rules take.
 #[derive(Debug)]
 pub(crate) struct RobotsCache {
     sites: RecentMap<Site>,
+    /// One permit a byte of rules.
+    room: Arc<Semaphore>,
     agent: String,
     fail_open: bool,
 }
@@ -31,9 +37,10 @@ pub(crate) struct RobotsCache {
 pub(crate) type Site = Mutex<Option<Known>>;
 
 /// What is known of a site's robots.txt.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Known {
     until: Instant,
+    _room: Option<OwnedSemaphorePermit>,
     found: Arc<Result<RobotsRules, FetchCause>>,
 }
 
@@ -46,7 +53,8 @@ impl RobotsCache {
             RobotsPolicy::FailClosed => false,
         };
         Some(Self {
-            sites: RecentMap::new(max_sites),
+            sites: RecentMap::new(max_sites, |_| false),
+            room: Arc::new(Semaphore::new(MAX_RULE_BYTES)),
             agent,
             fail_open,
         })
@@ -91,11 +99,29 @@ impl RobotsCache {
                 cause => Err(cause),
             },
         };
-        let kept = if found.is_ok() { KEPT } else { FAILURE_KEPT };
+        let (kept, bytes) = match &found {
+            Ok(rules) => (KEPT, rules.bytes()),
+            Err(_) => (FAILURE_KEPT, 0),
+        };
+        // Rules for which there is no room count for those alone who wait for them now.
+        let room = self.room_for(bytes);
+        let kept = if room.is_some() { kept } else { Duration::ZERO };
         Known {
             until: Instant::now() + kept,
+            _room: room,
             found: Arc::new(found),
         }
+    }
+
+    /// Room for rules of so many bytes; others, those of both generations, are forgotten to make it.
+    fn room_for(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(bytes).ok()?;
+        (0..3).find_map(|turn| {
+            if turn > 0 {
+                self.sites.age();
+            }
+            Arc::clone(&self.room).try_acquire_many_owned(bytes).ok()
+        })
     }
 
     fn allow(&self, rules: &RobotsRules, url: &Url) -> Result<(), FetchCause> {
@@ -108,5 +134,38 @@ impl RobotsCache {
         } else {
             Err(FetchCause::Robots)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rules of about 400 KiB in memory, of the kind a hostile site sends.
+    fn endless_rules() -> String {
+        let rules: String = (0..10_000).map(|rule| format!("Disallow: /{rule}\n")).collect();
+        format!("User-agent: *\n{rules}")
+    }
+
+    #[tokio::test]
+    async fn rules_are_forgotten_before_they_take_more_memory_than_they_may() {
+        let cache = RobotsCache::new(RobotsPolicy::FailClosed, "img2tokens".to_owned(), 1000).unwrap();
+        let rules = endless_rules();
+        let bytes = RobotsRules::parse(&rules, "img2tokens").bytes();
+        for site in 0..2 * MAX_RULE_BYTES / bytes {
+            let url = Url::parse(&format!("http://{site}.test/open")).unwrap();
+            cache.check(&url, async || Ok(rules.clone())).await.unwrap();
+            // What was just read is remembered.
+            cache
+                .check(&url, async || panic!("{url} is read twice"))
+                .await
+                .unwrap();
+        }
+        let first = Url::parse("http://0.test/shut").unwrap();
+        let read_again = cache
+            .check(&first, async || Ok("User-agent: *\nDisallow: /shut".to_owned()))
+            .await;
+        assert!(matches!(read_again, Err(FetchCause::Robots)));
+        assert!(cache.room.available_permits() < MAX_RULE_BYTES);
     }
 }

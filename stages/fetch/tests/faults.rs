@@ -3,12 +3,13 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
+use futures::future::join_all;
 use img2tokens_fetch::{FetchCause, FetchConfig, RedirectFault, Waiting};
 use img2tokens_schemas::{Failure, FailureReason};
-use img2tokens_test_support::{Fault, FaultServer};
-use support::{PICTURE, config, fetch_with, reason};
+use img2tokens_test_support::{Fault, FaultServer, NameServer};
+use support::{PICTURE, config, fetch_with, fetcher, reason, resident_bytes};
 
 /// Limits that a server on loopback meets at once, for faults that run into them.
 fn impatient() -> FetchConfig {
@@ -56,6 +57,7 @@ async fn a_server_that_stalls_is_given_up_by_the_limit_it_breaks() {
         (Fault::StallBeforeHeaders, impatient(), Waiting::FirstByte),
         (Fault::StallInBody, impatient(), Waiting::NextByte),
         (Fault::Drip, impatient(), Waiting::Whole),
+        (Fault::DripNoLength, impatient(), Waiting::Whole),
         (Fault::StallInBody, only_whole, Waiting::Whole),
     ] {
         match fetch_with(config, &server.url(fault)).await.unwrap_err().cause {
@@ -194,5 +196,44 @@ async fn what_is_no_http_url_is_never_asked_for() {
             (FailureReason::InvalidUrl, 0),
             "{url}"
         );
+    }
+}
+
+/// Every fault has a name of its own, so that what one does to its host is no matter of the others. No redirect is
+/// followed: some lead out of this machine.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_ends_in_bounded_time_and_memory() {
+    const SLACK_BYTES: usize = 24 << 20;
+    let (names, server) = (NameServer::start(), FaultServer::start(PICTURE));
+    let limits = FetchConfig {
+        dns_servers: vec![names.address()],
+        max_redirects: 0,
+        max_bytes: 1 << 20,
+        max_bytes_in_flight: 8 << 20,
+        ..impatient()
+    };
+    // An attempt as a whole is the longest wait for a server; the rest is for a busy machine.
+    let bound = 30 * limits.timeout;
+    let (fetcher, port) = (fetcher(limits), server.address().port());
+    for fault in 0..Fault::ALL.len() {
+        names.put(&format!("fault{fault}.test"), &[Ipv4Addr::LOCALHOST]);
+    }
+    let each_at_once = async |count: usize| {
+        let faults = Fault::ALL.iter().enumerate();
+        let calls = faults.flat_map(|fault| std::iter::repeat_n(fault, count));
+        let ends = calls.map(async |(number, fault)| {
+            let url = format!("http://fault{number}.test:{port}{}", fault.path());
+            let end = tokio::time::timeout(bound, fetcher.fetch(&url)).await;
+            assert!(end.is_ok(), "{fault:?} goes on after {bound:?}");
+        });
+        join_all(ends).await;
+    };
+    each_at_once(1).await;
+    let before = resident_bytes();
+    each_at_once(8).await;
+    let growth = resident_bytes().saturating_sub(before);
+    assert!(growth < SLACK_BYTES, "memory grew by {growth} bytes");
+    for fault in Fault::ALL {
+        assert!(server.requests(*fault) > 0, "{fault:?}");
     }
 }

@@ -190,6 +190,51 @@ async fn a_robots_txt_that_cannot_be_read_counts_by_the_policy() {
 }
 
 #[tokio::test]
+async fn a_robots_txt_is_asked_for_again_like_any_url() {
+    let site = StaticSite::start();
+    let rules = Reply::ok("User-agent: *\nDisallow: /private");
+    site.put_sequence("/robots.txt", [Reply::status(503), rules]);
+    site.put("/a", Reply::ok(PICTURE));
+    let config = FetchConfig {
+        retries: 1,
+        ..with_robots(RobotsPolicy::FailClosed)
+    };
+    let fetcher = fetcher(config);
+    assert!(fetch(&fetcher, &site.url("/a")).await.is_ok());
+    let outcome = fetch(&fetcher, &site.url("/private")).await;
+    assert_eq!(reason(&outcome), Some(FailureReason::Robots));
+    assert_eq!(site.requests("/robots.txt"), 2);
+}
+
+#[tokio::test]
+async fn of_a_robots_txt_that_is_too_large_the_beginning_counts() {
+    // The limit of 500 KiB falls into the last of these rules, whose half would forbid all.
+    let mut rules = "User-agent: *\nDisallow: /private\n".to_owned();
+    let comment = "# nothing\n";
+    rules.push_str(&comment.repeat((500 * 1024 - rules.len()) / comment.len() - 2));
+    rules.push_str(&"#".repeat(500 * 1024 - rules.len() - "\nDisallow: /".len()));
+    rules.push_str("\nDisallow: /beyond\nDisallow: /further\n");
+    let site = StaticSite::start();
+    site.put("/robots.txt", Reply::ok(rules));
+    for path in ["/a", "/further"] {
+        site.put(path, Reply::ok(PICTURE));
+    }
+    let fetcher = fetcher(with_robots(RobotsPolicy::FailClosed));
+    for (path, expected) in [
+        ("/private", Some(FailureReason::Robots)),
+        ("/a", None),
+        ("/further", None),
+    ] {
+        assert_eq!(
+            reason(&fetch(&fetcher, &site.url(path)).await),
+            expected,
+            "{path}"
+        );
+    }
+    assert_eq!(site.requests("/robots.txt"), 1);
+}
+
+#[tokio::test]
 async fn a_host_that_cannot_be_reached_for_its_robots_txt_fails_as_itself() {
     let server = FaultServer::start(PICTURE);
     let gone = format!("http://{}/", server.address());

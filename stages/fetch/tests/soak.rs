@@ -11,7 +11,7 @@ use futures::{StreamExt, stream};
 use img2tokens_fetch::FetchConfig;
 use img2tokens_schemas::FailureReason;
 use img2tokens_test_support::{NameServer, Reply, StaticSite};
-use support::{PICTURE, config, fetcher, reason};
+use support::{PICTURE, config, fetcher, reason, resident_bytes};
 
 const ROWS: usize = 10_000;
 const CONCURRENCY: usize = 256;
@@ -19,12 +19,6 @@ const CONCURRENCY: usize = 256;
 const LIVE: usize = 20;
 /// What memory may grow by after the first tenth: allocator noise, far less than a hundred bytes for each of a million.
 const SLACK_BYTES: usize = 24 << 20;
-
-fn resident_bytes() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
-    pages * 4096
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_row_is_accounted_for_and_memory_stays_flat() {

@@ -30,6 +30,8 @@ faults! {
     StallInBody = "/stall-in-body",
     /// Sends a long body a byte at a time, for ever.
     Drip = "/drip",
+    /// The same without stating a length.
+    DripNoLength = "/drip-no-length",
     /// States a longer body than it sends.
     LongContentLength = "/long-content-length",
     /// States a body of 5 bytes and sends more.

@@ -105,6 +105,12 @@ impl State {
                     .await?;
                 repeat(stream, b"x", DRIP).await
             }
+            Fault::DripNoLength => {
+                stream
+                    .write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")
+                    .await?;
+                repeat(stream, b"x", DRIP).await
+            }
             Fault::EndlessBody => {
                 stream
                     .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")

@@ -43,3 +43,13 @@ pub async fn fetch_with(config: FetchConfig, url: &str) -> Result<Fetched, Fetch
 pub fn reason(outcome: &Result<Fetched, FetchError>) -> Option<FailureReason> {
     outcome.as_ref().err().map(|error| error.cause.reason())
 }
+
+/// What this process holds in memory, servers included.
+pub fn resident_bytes() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux's /proc");
+    let pages = statm
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse::<usize>().ok());
+    pages.expect("a number of pages") * 4096
+}
