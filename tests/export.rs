@@ -40,7 +40,7 @@ impl Case {
         );
         write_pairs(&input, &pairs);
         let output = folder.path().join("out");
-        let further = "unit_rows = 2\n[fetch]\nallow_private_addresses = true";
+        let further = "unit_rows = 2\n[fetch]\nallow_private_addresses = true\nports = []";
         write_config(&config, &input, &output, further);
         let mut arguments = vec!["run", config.to_str().unwrap()];
         for setting in settings {

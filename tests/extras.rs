@@ -17,7 +17,7 @@ use img2tokens_test_support::{Reply, StaticSite};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use program::{complaint, files, shared, succeed, write_config, write_pairs};
 
-const ALLOW_LOOPBACK: &str = "[fetch]\nallow_private_addresses = true\n";
+const ALLOW_LOOPBACK: &str = "[fetch]\nallow_private_addresses = true\nports = []\n";
 const NANO_WIDTH: usize = 64;
 
 struct Case {

@@ -60,7 +60,7 @@ impl Case {
             self.folder.path().join(format!("{output}.toml")),
             self.folder.path().join(output),
         );
-        let further = "unit_rows = 2\n[fetch]\nallow_private_addresses = true\nretries = 0\n\
+        let further = "unit_rows = 2\n[fetch]\nallow_private_addresses = true\nports = []\nretries = 0\n\
                        [text]\ncleanup = { html_entities = true, whitespace = true }";
         write_config(&config, input, &output, further);
         let images = format!("output.images={images}");

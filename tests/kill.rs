@@ -41,7 +41,7 @@ impl Case {
         write_pairs(&folder.path().join("pairs.parquet"), &pairs);
         let case = Self { folder, site };
         for output in ["whole", "disturbed"] {
-            let further = "unit_rows = 4\n[fetch]\nallow_private_addresses = true";
+            let further = "unit_rows = 4\n[fetch]\nallow_private_addresses = true\nports = []";
             write_config(
                 &case.path(&format!("{output}.toml")),
                 &case.path("pairs.parquet"),

@@ -124,7 +124,7 @@ fn a_run_writes_the_same_sequences_and_another_identity() {
         let output = folder.path().join(backend);
         let model = if backend == "onnx" { &model } else { "builtin:nano" };
         let config = format!(
-            "[input]\npaths = [\"builtin:samples\"]\n[fetch]\nallow_private_addresses = true\n\
+            "[input]\npaths = [\"builtin:samples\"]\n[fetch]\nallow_private_addresses = true\nports = []\n\
              [vision]\nmodel = {model:?}\nbackend = {backend:?}\n[output]\npath = {:?}\n",
             output.display().to_string()
         );

@@ -16,7 +16,8 @@ use program::{
     write_parquet,
 };
 
-const ALLOW_LOOPBACK: &str = "[fetch]\nallow_private_addresses = true\ntimeout_s = 2\nretries = 1\n";
+const ALLOW_LOOPBACK: &str =
+    "[fetch]\nallow_private_addresses = true\nports = []\ntimeout_s = 2\nretries = 1\n";
 
 fn golden_image(name: &str) -> Vec<u8> {
     std::fs::read(shared("golden/images").join(name)).unwrap()
@@ -328,7 +329,7 @@ fn the_columns_of_relaion_and_coyo_are_found_and_kept_columns_go_through() {
             &config,
             &input,
             &output,
-            "keep_columns = [\"LICENSE\"]\n[fetch]\nallow_private_addresses = true",
+            "keep_columns = [\"LICENSE\"]\n[fetch]\nallow_private_addresses = true\nports = []",
         );
         succeed(&["run", config.to_str().unwrap()]);
         let rows = data_rows(&output);
@@ -349,7 +350,7 @@ fn a_stalled_body_is_a_timeout_and_holds_nobody_up() {
     let (input, output) = (folder.path().join("pairs.parquet"), folder.path().join("out"));
     write_pairs(&input, &[(stalled.url(), "never"), (site.url("/b.png"), "a cat")]);
     let config = folder.path().join("run.toml");
-    let further = "[fetch]\nallow_private_addresses = true\ntimeout_s = 0.5\nretries = 0";
+    let further = "[fetch]\nallow_private_addresses = true\nports = []\ntimeout_s = 0.5\nretries = 0";
     write_config(&config, &input, &output, further);
     succeed(&["run", config.to_str().unwrap()]);
     assert_eq!(failures(&output)[&key(0)], "timeout");

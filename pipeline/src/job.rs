@@ -47,7 +47,7 @@ impl Job {
         let destination = Arc::new(storage::destination(&config.output.path)?);
         let samples = embedded::start_if_asked(&config).await?;
         let inputs = inputs(&config, samples.as_ref()).await?;
-        let identity = Identity::new(&config, &model, &stages.text, limit)?;
+        let identity = Identity::new(&config, &model, &stages, limit)?;
         let plan = match Plan::read(&destination).await? {
             Some(plan) => plan,
             None => {

@@ -124,12 +124,21 @@ fn open_text(text: &Text) -> Result<TextStage, StageError> {
     })
 }
 
-/// The downloader's settings.
+/// The downloader's settings. Whoever lets an attempt take longer than the default means slow servers: the waits within
+/// it grow in proportion.
 #[must_use]
 pub fn fetch_config(fetch: &Fetch) -> FetchConfig {
+    let default = FetchConfig::default();
+    let timeout = Duration::from_secs_f64(fetch.timeout_s);
+    let longer = timeout.div_duration_f64(default.timeout).max(1.0);
     FetchConfig {
+        concurrency: fetch.concurrency,
         per_host: fetch.per_host,
-        timeout: Duration::from_secs_f64(fetch.timeout_s),
+        host_wait: Duration::from_secs_f64(fetch.host_wait_s),
+        connect_timeout: default.connect_timeout.mul_f64(longer),
+        first_byte_timeout: default.first_byte_timeout.mul_f64(longer),
+        stall_timeout: default.stall_timeout.mul_f64(longer),
+        timeout,
         retries: fetch.retries,
         max_bytes: fetch.max_bytes,
         max_bytes_in_flight: fetch.max_bytes_in_flight,
@@ -143,7 +152,8 @@ pub fn fetch_config(fetch: &Fetch) -> FetchConfig {
         dns_servers: fetch.dns_servers.clone(),
         proxy: fetch.proxy.clone(),
         ca_file: fetch.ca_file.clone(),
-        ..FetchConfig::default()
+        headers: fetch.headers.clone().into_iter().collect(),
+        ..default
     }
 }
 
@@ -164,5 +174,35 @@ pub fn image_config(image: &Image, model: &ModelConfig) -> Result<ImageConfig, S
             min_side: image.min_side,
             resize: image.resize,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_longer_attempt_has_longer_waits_and_a_shorter_one_the_usual() {
+        let of = |timeout_s| {
+            let config = fetch_config(&Fetch {
+                timeout_s,
+                ..Fetch::default()
+            });
+            [
+                config.connect_timeout,
+                config.first_byte_timeout,
+                config.stall_timeout,
+            ]
+            .map(|wait| wait.as_secs())
+        };
+        assert_eq!(
+            [of(1.0), of(30.0), of(120.0)],
+            [[5, 10, 10], [5, 10, 10], [20, 40, 40]]
+        );
+    }
+
+    #[test]
+    fn without_a_word_only_the_ports_of_the_web_are_asked() {
+        assert_eq!(fetch_config(&Fetch::default()).ports, [80, 443, 8080, 8443]);
     }
 }

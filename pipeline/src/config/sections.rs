@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use img2tokens_fetch::RobotsPolicy;
+use img2tokens_fetch::{FetchConfig, RobotsPolicy};
 use img2tokens_image::Resize;
 use img2tokens_sequence::OrderPolicy;
 use img2tokens_source::{Filter, InputFormat};
@@ -63,6 +63,8 @@ section! {
         concurrency: usize = 256,
         /// Of those, at most this many at one host.
         per_host: usize = 8,
+        /// Seconds a row may wait for its host's turn; then it fails as host_unavailable.
+        host_wait_s: f64 = 300.0,
         /// Seconds one attempt may take as a whole.
         timeout_s: f64 = 30.0,
         /// Further attempts after a transient failure.
@@ -77,6 +79,8 @@ section! {
         user_agent: String = concat!(
             "img2tokens/", env!("CARGO_PKG_VERSION"), " (corpus tokenization; set fetch.user_agent to a contact of yours)"
         ).to_owned(),
+        /// Headers sent with every request, to whatever host.
+        headers: BTreeMap<String, String> = BTreeMap::new(),
         /// Leave out pictures whose servers opt out of machine learning.
         respect_opt_out: bool = true,
         /// robots.txt: ignore it, heed it and allow all where it cannot be read (fail_open), or nothing (fail_closed).
@@ -86,10 +90,11 @@ section! {
         /// Allow loopback and private addresses. Off: a public list of URLs must not reach into your network.
         allow_private_addresses: bool = false,
         /// The ports that may be asked; empty: any.
-        ports: Vec<u16> = Vec::new(),
+        ports: Vec<u16> = FetchConfig::default().ports,
         /// DNS servers (address:port); empty: the system's.
         dns_servers: Vec<SocketAddr> = Vec::new(),
-        /// An HTTP proxy for all downloads; the environment's is not used.
+        /// An HTTP proxy for all downloads; the environment's is not used. It resolves the names, and must itself refuse
+        /// those at private addresses.
         proxy: Option<String> = None,
         /// A PEM file of certificate authorities to trust beside the usual ones.
         ca_file: Option<PathBuf> = None,

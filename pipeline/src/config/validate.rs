@@ -42,11 +42,17 @@ pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
     if let Some((key, value)) = positive.into_iter().find(|(_, value)| *value == 0) {
         return wrong(key, value.to_string(), "it must be at least 1");
     }
-    let timeout = config.fetch.timeout_s;
-    if !(timeout.is_finite() && timeout > 0.0 && timeout < 86_400.0) {
+    let seconds = [
+        ("fetch.timeout_s", config.fetch.timeout_s),
+        ("fetch.host_wait_s", config.fetch.host_wait_s),
+    ];
+    if let Some((key, value)) = seconds
+        .into_iter()
+        .find(|(_, value)| !(*value > 0.0 && *value < 86_400.0))
+    {
         return wrong(
-            "fetch.timeout_s",
-            timeout.to_string(),
+            key,
+            value.to_string(),
             "it must be above 0 and below 86400 seconds",
         );
     }

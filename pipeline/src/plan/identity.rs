@@ -1,12 +1,12 @@
 //! What a unit's content depends on, and nothing else: two runs with equal identities write equal bytes.
 
-use img2tokens_text::TextStage;
 use img2tokens_vision::ModelConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::model::{self, Model, ModelError};
+use crate::stages::{Stages, fetch_config};
 
 /// The settings of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ impl Identity {
     pub fn new(
         config: &Config,
         model: &Model,
-        text: &TextStage,
+        stages: &Stages,
         limit: Option<u64>,
     ) -> Result<Self, ModelError> {
         let extras = model::extras(&config.output);
@@ -55,9 +55,9 @@ impl Identity {
             config: model.config().clone(),
         };
         Ok(Self {
-            settings: settings(config),
+            settings: settings(config, stages.fetch.deny_list_digest().as_deref()),
             model,
-            tokenizer: text.digest(),
+            tokenizer: stages.text.digest(),
             limit,
         })
     }
@@ -78,7 +78,8 @@ impl Identity {
     }
 }
 
-fn settings(config: &Config) -> Value {
+/// `deny_list` is the digest of the file: where it lies does not matter, what stands in it does.
+fn settings(config: &Config, deny_list: Option<&str>) -> Value {
     let (fetch, vision, output) = (&config.fetch, &config.vision, &config.output);
     json!({
         "input": config.input,
@@ -89,7 +90,9 @@ fn settings(config: &Config) -> Value {
             "max_redirects": fetch.max_redirects,
             "ports": fetch.ports,
             "robots": fetch.robots,
-            "deny_list": fetch.deny_list,
+            "deny_list": deny_list,
+            // By which opt-outs and robots.txt address us.
+            "agent": fetch_config(fetch).agent_name(),
             "verify_hash": fetch.verify_hash,
         },
         "image": config.image,
@@ -132,7 +135,7 @@ mod tests {
 
     fn identity(config: &Config) -> Identity {
         Identity {
-            settings: settings(config),
+            settings: settings(config, None),
             model: ModelIdentity {
                 digest: "d".to_owned(),
                 feature_merger: None,
@@ -162,5 +165,18 @@ mod tests {
                 "vision.seed: planned 0, now 9"
             ]
         );
+    }
+
+    #[test]
+    fn who_asks_and_what_is_denied_are_parts_of_the_identity_and_the_contact_is_not() {
+        let mut config = Config::default();
+        let of = |config: &Config, deny_list| settings(config, deny_list);
+        let planned = of(&config, Some("a"));
+        config.fetch.deny_list = Some("elsewhere".into());
+        config.fetch.user_agent = "img2tokens/9 (+mailto:data@example.org)".to_owned();
+        assert_eq!(of(&config, Some("a")), planned);
+        assert_ne!(of(&config, Some("b")), planned);
+        config.fetch.user_agent = "other/9".to_owned();
+        assert_ne!(of(&config, Some("a")), planned);
     }
 }

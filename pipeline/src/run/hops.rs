@@ -101,10 +101,11 @@ pub(super) async fn fetch(stages: &Stages, pair: WantedPair) -> Crossing<Encoded
 pub(super) fn prepare(stages: &Stages, runtime: &Handle, pair: EncodedPair) -> Crossing<PreparedPair> {
     let EncodedPair {
         ticket,
-        image,
+        mut image,
         caption,
         stated_digest,
     } = pair;
+    image.leave_queue();
     let started = Instant::now();
     // Nothing that it changes outlives it.
     let work = AssertUnwindSafe(|| prepare_bytes(stages, image, stated_digest, caption));

@@ -50,10 +50,19 @@ pub struct Flow {
 /// A batch goes to the device after this time even if it is not full, if the device is idle.
 const BATCH_DELAY: Duration = Duration::from_millis(200);
 
+/// Rows in the fetch hop for each download. Most of them wait, for a slow host's turn or before a retry, and take no
+/// download's place; the more there are, the more rows of one host in a row it takes to stop the others.
+const ROWS_PER_FETCH: usize = 8;
+
 impl Flow {
-    /// Enough units that their rows keep all downloads busy twice over while the oldest unit waits for its last one.
+    /// Rows that are downloaded or wait for that.
+    const fn rows_in_fetch(self) -> usize {
+        self.fetches.saturating_mul(ROWS_PER_FETCH)
+    }
+
+    /// Enough units that their rows fill the fetch hop while the oldest unit waits for its last one.
     fn units_in_flight(self) -> usize {
-        let wanted = (2 * self.fetches as u64).div_ceil(self.unit_rows.max(1)) + 1;
+        let wanted = (self.rows_in_fetch() as u64).div_ceil(self.unit_rows.max(1)) + 1;
         usize::try_from(wanted).unwrap_or(usize::MAX).clamp(3, 64)
     }
 
@@ -102,7 +111,8 @@ pub async fn run(run: Run) -> Result<Vec<ShardStats>, RunError> {
     } = run;
     let stages = Arc::new(stages);
     let (rows_out, rows) = channel(64);
-    let (pictures_out, pictures) = channel(2 * Flow::decoders());
+    // Of what was downloaded no more waits here than has a download's place; it is given back on the other side.
+    let (pictures_out, pictures) = channel(flow.fetches);
     let (pixels_out, pixels) = channel(flow.batch_size);
     let (batches_out, batches) = channel(1);
     let (tokens_out, tokens) = channel(2);
@@ -122,7 +132,7 @@ pub async fn run(run: Run) -> Result<Vec<ShardStats>, RunError> {
     let (fetching, meter, stop) = (stages.clone(), meters.fetch.clone(), cancel.clone());
     hops.spawn(async move {
         let fetch = |row| hops::fetch(&fetching, row);
-        each_concurrently(rows, pictures_out, flow.fetches, &meter, &stop, fetch).await;
+        each_concurrently(rows, pictures_out, flow.rows_in_fetch(), &meter, &stop, fetch).await;
         Ok(Vec::new())
     });
 
@@ -185,4 +195,20 @@ async fn first_error_of(
         }
     }
     first_error.map_or(Ok(committed), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thousand_rows_of_one_host_leave_the_fetch_hop_open_to_others() {
+        let flow = Flow {
+            fetches: crate::config::Fetch::default().concurrency,
+            batch_size: 32,
+            unit_rows: 100,
+        };
+        assert!(flow.rows_in_fetch() > 1000);
+        assert!(flow.units_in_flight() as u64 * flow.unit_rows >= flow.rows_in_fetch() as u64);
+    }
 }

@@ -17,6 +17,13 @@ pub(super) enum ImageBytes {
 }
 
 impl ImageBytes {
+    /// Gives a download's place to the next, now that the picture is out of the queue.
+    pub(super) fn leave_queue(&mut self) {
+        if let Self::Fetched(fetched) = self {
+            fetched.release_place();
+        }
+    }
+
     pub(super) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Fetched(fetched) => &fetched.bytes,

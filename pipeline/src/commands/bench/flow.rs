@@ -99,7 +99,7 @@ pub(super) async fn run(
     until: Until,
     tally: &Arc<Tally>,
 ) -> anyhow::Result<()> {
-    let (got_out, got) = channel(QUEUE);
+    let (got_out, got) = channel(concurrency);
     let (cancel, meter) = (CancellationToken::new(), Meter::default());
     let download = |wanted| download(fetcher, wanted, tally);
     let fetching = each_concurrently(wanted, got_out, concurrency, &meter, &cancel, download);
