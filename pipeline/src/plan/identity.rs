@@ -99,7 +99,8 @@ impl Identity {
     }
 }
 
-fn settings(config: &Config) -> Value {
+/// `deny_list` is the digest of the file: where it lies does not matter, what stands in it does.
+fn settings(config: &Config, deny_list: Option<&str>) -> Value {
     let (fetch, vision, output) = (&config.fetch, &config.vision, &config.output);
     json!({
         "input": config.input,
