@@ -8,7 +8,7 @@ use crate::draft::{Draft, Place, Placed, digest_of_hex};
 use crate::object::Object;
 use crate::{Extent, RowBatch, SourceConfig, SourceError, Survey, kept};
 
-/// What a batch may hold of embedded pictures before it is given out.
+/// How many bytes of the file's records a batch may hold before it is given out.
 const BATCH_BYTES: usize = 8 << 20;
 
 /// The rows of `extent`, a batch at a time.
@@ -66,7 +66,7 @@ impl Assembler {
                 break;
             };
             if self.passes(&record) {
-                held_bytes += record.member.image.as_ref().map_or(0, bytes::Bytes::len);
+                held_bytes += record.bytes;
                 let (draft, kept) = self.draft(record);
                 drafts.push(Placed {
                     index: first + rows_read,
@@ -100,6 +100,7 @@ impl Assembler {
             fields,
             member,
             failure,
+            bytes: _,
         } = record;
         let columns = &self.survey.columns;
         let mut draft = Draft {
