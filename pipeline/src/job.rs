@@ -122,13 +122,17 @@ pub(crate) async fn inputs(
             Some(samples) if pattern == embedded::SAMPLES => samples.pairs_file(),
             _ => pattern.clone(),
         };
-        let Located { store, root, path } = storage::resolve(&location)?;
-        inputs.extend(
-            expand(&store, &root, &path, config.input.format)
-                .await?
-                .into_iter()
-                .map(Arc::new),
-        );
+        let Located {
+            store,
+            root,
+            path,
+            query,
+        } = storage::resolve(&location)?;
+        let files = expand(&store, &root, &path, config.input.format).await?;
+        inputs.extend(files.into_iter().map(|mut input| {
+            input.name.push_str(&query);
+            Arc::new(input)
+        }));
     }
     // Two patterns may mean one file: it is read once.
     let mut seen = BTreeSet::new();
