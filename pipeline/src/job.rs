@@ -10,7 +10,7 @@ use img2tokens_source::{Input, SourceError, expand};
 use img2tokens_vision::ModelConfig;
 use serde_json::json;
 
-use crate::config::{Compression, Config, KeptImages};
+use crate::config::{Compression, Config, KeptImages, VerifyHash};
 use crate::embedded::{self, EmbeddedSamples};
 use crate::model::{self, Model};
 use crate::plan::{self, Identity, Plan, PlanError};
@@ -51,10 +51,9 @@ impl Job {
         let plan = match Plan::read(&destination).await? {
             Some(plan) => plan,
             None => {
-                plan::make(&stages.source, &inputs, identity.clone())
-                    .await?
-                    .store(&destination)
-                    .await?
+                let plan = plan::make(&stages.source, &inputs, identity.clone()).await?;
+                plan.check_digests(config.fetch.verify_hash)?;
+                plan.store(&destination).await?
             }
         };
         plan.check_identity(&identity)?;
@@ -181,6 +180,7 @@ fn shard_config(
         optional: OptionalColumns {
             image_features: model::extras(&config.output).features.map(|_| model.width as i32),
             reconstruction_cosine: config.output.reconstruction,
+            digest_matches: config.fetch.verify_hash == VerifyHash::Record,
         },
         kept: plan
             .inputs

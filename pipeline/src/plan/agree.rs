@@ -4,7 +4,8 @@ use img2tokens_shard::ShardError;
 use img2tokens_source::{Input, SourceError, Survey};
 use object_store::ObjectStoreExt;
 
-use super::{Identity, Plan};
+use super::{Identity, Plan, PlannedInput};
+use crate::config::VerifyHash;
 
 /// A plan that cannot be followed.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,14 @@ pub enum PlanError {
         "input {name}: its rows are not counted before they are read, so --limit cannot cut them; name fewer files instead"
     )]
     Uncounted {
+        /// The file.
+        name: String,
+    },
+    /// Pictures are to be checked against digests that an input does not state.
+    #[error(
+        "input {name} has no column of digests (md5, sha256) for fetch.verify_hash = \"fail\"; name one in input.digest_column, or set fetch.verify_hash to \"off\""
+    )]
+    NoDigests {
         /// The file.
         name: String,
     },
@@ -64,6 +73,21 @@ pub enum PlanError {
 }
 
 impl Plan {
+    /// Checks that every input states digests if pictures without one are to fail.
+    ///
+    /// # Errors
+    /// With the first input that states none.
+    pub fn check_digests(&self, policy: VerifyHash) -> Result<(), PlanError> {
+        let states_none =
+            |input: &&PlannedInput| input.survey.columns.digest.is_none() && input.survey.rows != Some(0);
+        match self.inputs.iter().find(states_none) {
+            Some(input) if policy == VerifyHash::Fail => Err(PlanError::NoDigests {
+                name: input.name.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Checks that a run with this identity follows this plan.
     ///
     /// # Errors

@@ -110,7 +110,7 @@ pub async fn run(run: Run) -> Result<Vec<ShardStats>, RunError> {
     let mut hops: JoinSet<Result<Vec<ShardStats>, RunError>> = JoinSet::new();
 
     let reader = read::Reader {
-        source: stages.source.clone(),
+        stages: stages.clone(),
         destination,
         shard,
         meters: meters.clone(),

@@ -11,9 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Debug, Clone)]
 pub(crate) struct ByteBudget(Arc<Semaphore>);
 
-/// A share of a [`ByteBudget`]; it returns when dropped.
+/// A share of [`FetchConfig::max_bytes_in_flight`](crate::FetchConfig::max_bytes_in_flight); it returns when dropped.
 #[derive(Debug)]
-pub(crate) struct ByteCredit(Option<OwnedSemaphorePermit>);
+pub struct ByteCredit(Option<OwnedSemaphorePermit>);
 
 impl ByteBudget {
     pub(crate) fn new(bytes: usize) -> Self {

@@ -33,6 +33,7 @@ pub struct Fetcher {
     /// The name by which `X-Robots-Tag` may address us; none if opt-outs are not respected.
     pub(crate) opt_out_agent: Option<String>,
     retry: RetryPolicy,
+    whole_budget: u32,
 }
 
 /// A body as the server sent it.
@@ -103,7 +104,15 @@ impl Fetcher {
                 backoff: config.backoff,
                 max_backoff: config.max_backoff,
             },
+            whole_budget: u32::try_from(sizes.in_flight).unwrap_or(u32::MAX),
         })
+    }
+
+    /// Waits for a share of the byte budget for a body of `bytes` bytes that came another way than through
+    /// [`Fetcher::fetch`]; one that is larger than the whole budget takes all of it. Hold it as long as the body.
+    pub async fn credit(&self, bytes: usize) -> ByteCredit {
+        let share = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.budget.acquire(share.min(self.whole_budget)).await
     }
 
     /// Fetches one URL: asks, follows redirects, and asks again after a transient failure.

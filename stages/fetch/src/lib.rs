@@ -39,6 +39,7 @@ mod robots;
 mod robots_cache;
 mod setup;
 
+pub use budget::ByteCredit;
 pub use config::{FetchConfig, RobotsPolicy};
 pub use error::{FetchCause, FetchError, RedirectFault, Waiting};
 pub use fetcher::{Fetched, Fetcher};

@@ -85,7 +85,7 @@ async fn samples_of_img2dataset_come_with_their_metadata() {
     let digests = whole
         .rows
         .iter()
-        .map(|row| row.as_ref().expect("row").stated_digest);
+        .map(|row| row.as_ref().expect("row").stated_digest.as_ref());
     assert!(
         digests.flatten().next().is_none(),
         "a resized picture does not have the digest of the original"

@@ -4,7 +4,7 @@ use img2tokens_schemas::FailureReason;
 use serde_json::{Map, Value};
 
 use super::{ReadRecords, Record, open};
-use crate::draft::{Draft, Place, Placed, digest_of_hex};
+use crate::draft::{Draft, Place, Placed, digest_of_text};
 use crate::object::Object;
 use crate::{Extent, RowBatch, SourceConfig, SourceError, Survey, kept};
 
@@ -114,11 +114,12 @@ impl Assembler {
             caption => caption,
         };
         draft.key = key(&mut draft, &fields, columns.key.as_deref()).or(member.key);
-        let digest = columns
-            .digest
-            .as_deref()
-            .and_then(|name| fields.get(name)?.as_str());
-        draft.stated_digest = digest.and_then(digest_of_hex);
+        let digest = columns.digest.as_deref().and_then(|name| fields.get(name));
+        draft.stated_digest = digest.and_then(|digest| match digest {
+            Value::Null => None,
+            Value::String(text) => digest_of_text(text),
+            other => digest_of_text(&other.to_string()),
+        });
         let kept = self.keep(&mut draft, fields);
         (draft, kept)
     }
