@@ -9,7 +9,7 @@ use img2tokens_source::{Input, SourceError, expand};
 use img2tokens_vision::{ModelConfig, VisualTokenizer};
 use serde_json::json;
 
-use crate::config::{Compression, Config, KeptImages, Output};
+use crate::config::{Compression, Config, KeptImages, Output, VerifyHash};
 use crate::embedded::{self, EmbeddedSamples};
 use crate::local_copy;
 use crate::model::{self, Model};
@@ -73,6 +73,7 @@ impl Job {
             source: &stages.source,
             inputs: &inputs,
             identity,
+            verify_hash: config.fetch.verify_hash,
             unit,
         };
         let Followed { plan, inputs } = if new_plan {
@@ -158,13 +159,17 @@ pub(crate) async fn inputs(
             Some(samples) if pattern == embedded::SAMPLES => samples.pairs_file(),
             _ => pattern.clone(),
         };
-        let Located { store, root, path } = storage::resolve(&location)?;
-        inputs.extend(
-            expand(&store, &root, &path, config.input.format)
-                .await?
-                .into_iter()
-                .map(Arc::new),
-        );
+        let Located {
+            store,
+            root,
+            path,
+            query,
+        } = storage::resolve(&location)?;
+        let files = expand(&store, &root, &path, config.input.format).await?;
+        inputs.extend(files.into_iter().map(|mut input| {
+            input.name.push_str(&query);
+            Arc::new(input)
+        }));
     }
     // Two patterns may mean one file: it is read once. And a folder may hold the output: that is no input of its own.
     let own = written_folders(&config.output.path)?;
@@ -210,6 +215,7 @@ fn shard_config(
         optional: OptionalColumns {
             image_features: model::extras(&config.output).features.map(|_| model.width as i32),
             reconstruction_cosine: config.output.reconstruction,
+            digest_matches: config.fetch.verify_hash == VerifyHash::Record,
         },
         kept: plan
             .inputs

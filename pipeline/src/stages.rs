@@ -12,7 +12,7 @@ use img2tokens_source::{Source, SourceConfig};
 use img2tokens_text::{TextConfig, TextStage};
 use img2tokens_vision::ModelConfig;
 
-use crate::config::{Config, Fetch, Image, Input, KeptImages, Text};
+use crate::config::{Config, Fetch, Image, Input, KeptImages, Text, VerifyHash};
 
 /// Everything that works on pairs, but for the model, which one thread owns.
 pub struct Stages {
@@ -26,8 +26,8 @@ pub struct Stages {
     pub text: TextStage,
     /// Assembles sequences.
     pub sequence: SequenceStage,
-    /// Whether a picture must match the digest its dataset states.
-    pub verify_hash: bool,
+    /// What the digests that datasets state are good for.
+    pub verify_hash: VerifyHash,
     /// Which pictures are kept.
     pub keep_images: KeptImages,
 }
@@ -105,6 +105,8 @@ pub fn source_config(input: &Input) -> SourceConfig {
         url_column: input.url_column.clone(),
         text_column: input.text_column.clone(),
         key_column: input.key_column.clone(),
+        digest_column: input.digest_column.clone(),
+        quoting: input.quoting,
         keep_columns: input.keep_columns.clone(),
         filters: input.filters.clone(),
         unit_rows: NonZeroU64::new(input.unit_rows).unwrap_or(NonZeroU64::MIN),

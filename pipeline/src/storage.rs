@@ -9,8 +9,9 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use img2tokens_shard::Destination;
-use object_store::ObjectStore;
+use object_store::http::HttpBuilder;
 use object_store::local::LocalFileSystem;
+use object_store::{ClientOptions, ObjectStore};
 use url::Url;
 
 pub use aws_profile::ProfileError;
@@ -55,6 +56,8 @@ pub struct Located {
     pub root: String,
     /// The path or pattern within it.
     pub path: String,
+    /// What a URL has behind the path, `?` included, which goes along with every request: a signature, say.
+    pub query: String,
 }
 
 /// The store that `location` is in, and the path or pattern within it.
@@ -81,8 +84,12 @@ pub fn resolve(location: &str) -> Result<Located, StorageError> {
             store: Arc::new(LocalFileSystem::new()),
             root: "/".to_owned(),
             path,
+            query: String::new(),
         });
     };
+    if matches!(scheme, "http" | "https") {
+        return web(location);
+    }
     // A pattern's `?` is no query: only the part before the path is read as a URL.
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let root = format!("{scheme}://{authority}/");
@@ -101,6 +108,36 @@ pub fn resolve(location: &str) -> Result<Located, StorageError> {
         store,
         root,
         path: path.to_owned(),
+        query: String::new(),
+    })
+}
+
+/// A file of a web server, or a pattern over what it lists by WebDAV. A `?` begins the query here, so of the wildcards
+/// only `*` and `[..]` can be used.
+fn web(location: &str) -> Result<Located, StorageError> {
+    let refused = |message: String| StorageError::Location {
+        location: location.to_owned(),
+        message,
+    };
+    let url = Url::parse(location).map_err(|error| refused(error.to_string()))?;
+    let path =
+        object_store::path::Path::from_url_path(url.path()).map_err(|error| refused(error.to_string()))?;
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let root = format!("{}/", &url[..url::Position::BeforePath]);
+    let options = ClientOptions::new().with_allow_http(url.scheme() == "http");
+    let store = HttpBuilder::new()
+        .with_url(format!("{root}{query}"))
+        .with_client_options(options)
+        .build()
+        .map_err(|source| StorageError::Store {
+            location: location.to_owned(),
+            source,
+        })?;
+    Ok(Located {
+        store: Arc::new(store),
+        path: path.to_string(),
+        root,
+        query,
     })
 }
 
@@ -160,6 +197,17 @@ mod tests {
         assert_eq!(dotted, path);
         assert_eq!(local("out"), Some(PathBuf::from("out")));
         assert_eq!(local("s3://bucket/out"), None);
+    }
+
+    #[test]
+    fn a_url_keeps_its_query_out_of_the_path_and_the_pattern() {
+        let located = resolve("http://host:81/a%20b/part-0.parquet?sig=a*b&x=1").unwrap();
+        assert_eq!(
+            (located.root.as_str(), located.path.as_str()),
+            ("http://host:81/", "a b/part-0.parquet")
+        );
+        assert_eq!(located.query, "?sig=a*b&x=1");
+        assert_eq!(resolve("https://host/part-*.csv").unwrap().path, "part-*.csv");
     }
 
     #[test]

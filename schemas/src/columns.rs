@@ -76,11 +76,13 @@ pub struct OptionalColumns {
     pub image_features: Option<i32>,
     /// `reconstruction_cosine`: how near the codes lead back to the encoder's features.
     pub reconstruction_cosine: bool,
+    /// `digest_matches`: whether the image's bytes are those whose digest the dataset states; null where it states none.
+    pub digest_matches: bool,
 }
 
 impl OptionalColumns {
     /// The names of all of them, asked for or not.
-    pub const NAMES: [&str; 2] = ["image_features", "reconstruction_cosine"];
+    pub const NAMES: [&str; 3] = ["image_features", "reconstruction_cosine", "digest_matches"];
 
     /// The fields of those asked for, in their order.
     #[must_use]
@@ -91,7 +93,10 @@ impl OptionalColumns {
         let cosine = self
             .reconstruction_cosine
             .then(|| Field::new("reconstruction_cosine", DataType::Float32, false));
-        features.into_iter().chain(cosine).collect()
+        let digest = self
+            .digest_matches
+            .then(|| Field::new("digest_matches", DataType::Boolean, true));
+        features.into_iter().chain(cosine).chain(digest).collect()
     }
 }
 

@@ -84,12 +84,14 @@ pub struct Row {
 }
 
 /// What a dataset says its image's bytes hash to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StatedDigest {
     /// An MD5 digest (Re-LAION's `md5`).
     Md5([u8; 16]),
     /// A SHA-256 digest (DataComp's `sha256`).
     Sha256([u8; 32]),
+    /// Neither: the beginning of what stands in its place.
+    Malformed(String),
 }
 
 /// What the stages made of a pair: the parts from which its sequences were assembled, as they stand in the data file.
@@ -101,6 +103,8 @@ pub struct PairTokens {
     pub features: Option<MergedFeatures>,
     /// How near the codes lead back to the encoder's features, -1 to 1, if the output has that column.
     pub reconstruction: Option<f32>,
+    /// Whether the image's bytes are those whose digest the dataset states, if that is known and the output has that column.
+    pub digest_matches: Option<bool>,
     /// The caption's ids, without specials.
     pub text_ids: Vec<u32>,
     /// The caption whose ids they are.

@@ -292,6 +292,17 @@ pub fn text_column(output: &Path, name: &str) -> Vec<String> {
         .collect()
 }
 
+/// The values of a column of booleans.
+pub fn bool_column(output: &Path, name: &str) -> Vec<Option<bool>> {
+    let batches = batches(&output.join("data"));
+    let columns = batches
+        .iter()
+        .map(|batch| batch.column_by_name(name).unwrap().as_boolean());
+    columns
+        .flat_map(|column| column.iter().collect::<Vec<_>>())
+        .collect()
+}
+
 /// A server that promises a body and sends half of it; it holds its connections until it is dropped.
 pub struct StallingServer {
     address: std::net::SocketAddr,

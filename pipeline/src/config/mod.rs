@@ -5,6 +5,7 @@ mod read;
 mod section;
 mod sections;
 mod validate;
+mod verify_hash;
 
 pub use error::ConfigError;
 pub use read::{Override, parse, read};
@@ -12,3 +13,4 @@ pub use sections::{
     BackendChoice, Compression, Config, DeviceChoice, Features, Fetch, Image, Input, KeptImages, Output,
     ProviderChoice, SelectionChoice, Sequence, Text, Vision,
 };
+pub use verify_hash::VerifyHash;

@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use img2tokens_fetch::{FetchConfig, RobotsPolicy};
 use img2tokens_image::Resize;
 use img2tokens_sequence::OrderPolicy;
-use img2tokens_source::{Filter, InputFormat};
+use img2tokens_source::{Filter, InputFormat, Quoting};
 use img2tokens_text::Cleanup;
 use img2tokens_vision::{Dtype, Merger};
 use serde::{Deserialize, Serialize};
 
 use super::section::section;
+use super::verify_hash::VerifyHash;
 
 /// The whole config.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -47,6 +48,10 @@ section! {
         text_column: Option<String> = None,
         /// The column of unique row names; by default the first known name, else file and row number.
         key_column: Option<String> = None,
+        /// The column of the pictures' MD5 or SHA-256 digests; by default md5 or sha256, but in tars.
+        digest_column: Option<String> = None,
+        /// What quotes mean in CSV and TSV files: standard (RFC 4180) or none (characters like others).
+        quoting: Quoting = Quoting::Standard,
         /// Input columns that go through to the output as they are.
         keep_columns: Vec<String> = Vec::new(),
         /// Rows in one unit, and so at most in one shard.
@@ -98,8 +103,8 @@ section! {
         proxy: Option<String> = None,
         /// A PEM file of certificate authorities to trust beside the usual ones.
         ca_file: Option<PathBuf> = None,
-        /// Fail a pair whose picture has not the digest that the dataset states (columns md5, sha256).
-        verify_hash: bool = false,
+        /// Whether pictures have the digests that the dataset states: off, record (a column says so) or fail.
+        verify_hash: VerifyHash = VerifyHash::Off,
     }
 }
 

@@ -136,7 +136,7 @@ impl Pictures {
                     continue;
                 };
                 let picture = FoundPicture {
-                    bytes: ImageBytes::Embedded(bytes),
+                    bytes: ImageBytes::Embedded { bytes, _credit: None },
                     is_original: self.kept != KeptImages::Resized,
                 };
                 let picture = Some(picture);

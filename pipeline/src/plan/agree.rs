@@ -8,12 +8,28 @@ use img2tokens_shard::Destination;
 use img2tokens_source::{Input, SourceError, Survey};
 use object_store::ObjectStoreExt;
 
-use super::{Identity, PLAN_FILE, Plan, PlanError};
+use super::{Identity, PLAN_FILE, Plan, PlanError, PlannedInput};
+use crate::config::VerifyHash;
 
 /// Inputs that are asked about at one time.
 const AT_ONCE: usize = 32;
 
 impl Plan {
+    /// Checks that every input states digests if pictures without one are to fail.
+    ///
+    /// # Errors
+    /// With the first input that states none.
+    pub fn check_digests(&self, policy: VerifyHash) -> Result<(), PlanError> {
+        let states_none =
+            |input: &&PlannedInput| input.survey.columns.digest.is_none() && input.survey.rows != Some(0);
+        match self.inputs.iter().find(states_none) {
+            Some(input) if policy == VerifyHash::Fail => Err(PlanError::NoDigests {
+                name: input.name.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Checks that a run with this identity, of this program, follows this plan.
     ///
     /// # Errors

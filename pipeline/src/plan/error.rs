@@ -30,6 +30,14 @@ pub enum PlanError {
         /// The file.
         name: String,
     },
+    /// Pictures are to be checked against digests that an input does not state.
+    #[error(
+        "input {name} has no column of digests (md5, sha256) for fetch.verify_hash = \"fail\"; name one in input.digest_column, or set fetch.verify_hash to \"off\""
+    )]
+    NoDigests {
+        /// The file.
+        name: String,
+    },
     /// plan.json is not a plan of this program.
     #[error("plan.json is not a plan of this program; {OTHERWISE}")]
     Malformed(#[source] serde_json::Error),

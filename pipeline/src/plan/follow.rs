@@ -7,6 +7,7 @@ use img2tokens_source::{Input, Source};
 
 use super::{Identity, PLAN_FILE, Plan, PlanError, make};
 use crate::card::CARD_FILE;
+use crate::config::VerifyHash;
 
 /// The folder under the output root to which replaced plans go with all their units.
 const REPLACED: &str = "replaced";
@@ -21,6 +22,8 @@ pub struct Wanted<'a> {
     pub inputs: &'a [Arc<Input>],
     /// What the units' content depends on.
     pub identity: Identity,
+    /// Whether inputs must state digests.
+    pub verify_hash: VerifyHash,
     /// The one unit that is to be run, if not all.
     pub unit: Option<u64>,
 }
@@ -42,10 +45,9 @@ pub async fn follow(destination: &Destination, wanted: &Wanted<'_>) -> Result<Fo
     let plan = match standing(destination).await? {
         Some(plan) => plan,
         None => {
-            make(wanted.source, wanted.inputs, wanted.identity.clone())
-                .await?
-                .store(destination)
-                .await?
+            let plan = make(wanted.source, wanted.inputs, wanted.identity.clone()).await?;
+            plan.check_digests(wanted.verify_hash)?;
+            plan.store(destination).await?
         }
     };
     plan.check_identity(&wanted.identity)?;

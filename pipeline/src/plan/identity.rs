@@ -99,8 +99,7 @@ impl Identity {
     }
 }
 
-/// `deny_list` is the digest of the file: where it lies does not matter, what stands in it does.
-fn settings(config: &Config, deny_list: Option<&str>) -> Value {
+fn settings(config: &Config) -> Value {
     let (fetch, vision, output) = (&config.fetch, &config.vision, &config.output);
     json!({
         "input": config.input,

@@ -1,5 +1,7 @@
 //! What can end a run before its last unit.
 
+use std::error::Error;
+
 use img2tokens_engine::{OutOfOrder, ThreadDied, WorkerError};
 use img2tokens_shard::ShardError;
 use img2tokens_source::SourceError;
@@ -11,6 +13,9 @@ pub enum RunError {
     /// An input could not be read on.
     #[error("reading the input failed")]
     Source(#[from] SourceError),
+    /// Some files are broken; every unit that does not need what is broken is done.
+    #[error("{}", broken_files(.0))]
+    Broken(Vec<SourceError>),
     /// A shard could not be written.
     #[error("writing a shard failed")]
     Shard(#[from] ShardError),
@@ -40,8 +45,24 @@ impl RunError {
             }
             // Bugs of this program: the same input would fail the same way again.
             Self::Vision(_) | Self::Image(_) | Self::Lost(_) | Self::Order(_) => false,
+            Self::Broken(_) => false,
         }
     }
+}
+
+/// What a user has to mend, or leave out of `input.paths`.
+fn broken_files(errors: &[SourceError]) -> String {
+    let shown: Vec<String> = errors.iter().map(with_causes).collect();
+    format!(
+        "{} of the input's files cannot be read to their end, and the units there are missing; all others are done: {}",
+        errors.len(),
+        shown.join("; ")
+    )
+}
+
+fn with_causes(error: &SourceError) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Why a batch could not be tokenized.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use img2tokens_engine::{Crossing, Meter};
+use img2tokens_fetch::ByteCredit;
 use img2tokens_schemas::{
     Digest, Failure, FailureReason, PairTokens, PictureSource, Pixels, SequenceRow, StatedDigest,
 };
@@ -18,6 +19,7 @@ use super::error::TokenizeError;
 use super::picture::{ImageBytes, KeptPicture};
 use super::ticket::Ticket;
 use super::timings::Part;
+use crate::config::VerifyHash;
 use crate::stages::Stages;
 
 /// A pair whose picture is still to be had.
@@ -27,6 +29,8 @@ pub(super) struct WantedPair {
     pub(super) picture: PictureSource,
     pub(super) caption: String,
     pub(super) stated_digest: Option<StatedDigest>,
+    /// The share of the byte budget of a picture that the input brought along.
+    pub(super) credit: Option<ByteCredit>,
 }
 
 /// A pair with its image's bytes.
@@ -57,6 +61,7 @@ struct PictureFacts {
     width: u32,
     height: u32,
     sha256: Digest,
+    digest_matches: Option<bool>,
 }
 
 /// Downloads the picture, unless the input brought it along.
@@ -66,9 +71,13 @@ pub(super) async fn fetch(stages: &Stages, pair: WantedPair) -> Crossing<Encoded
         picture,
         caption,
         stated_digest,
+        credit,
     } = pair;
     let image = match picture {
-        PictureSource::Bytes { bytes, .. } => Ok(ImageBytes::Embedded(bytes)),
+        PictureSource::Bytes { bytes, .. } => Ok(ImageBytes::Embedded {
+            bytes,
+            _credit: credit,
+        }),
         PictureSource::Missing => Err(Failure::new(
             FailureReason::MissingUrl,
             "the row has neither a URL nor image bytes",
@@ -144,8 +153,13 @@ fn prepare_bytes(
 ) -> Result<(Pixels, PictureFacts, Option<KeptPicture>), Failure> {
     let bytes = image.as_slice();
     let sha256 = Digest(Sha256::digest(bytes).into());
-    if let Some(stated) = stated.filter(|_| stages.verify_hash) {
-        check_digest(stated, sha256, bytes)?;
+    let digest_matches = match stages.verify_hash {
+        VerifyHash::Off => None,
+        VerifyHash::Record | VerifyHash::Fail => stated.and_then(|stated| matches(&stated, sha256, bytes)),
+    };
+    if stages.verify_hash == VerifyHash::Fail && digest_matches != Some(true) {
+        let detail = "the bytes do not have the digest that the dataset states";
+        return Err(Failure::new(FailureReason::DigestMismatch, detail));
     }
     let prepared = stages.image.prepare(bytes).map_err(Failure::from)?;
     let kept = KeptPicture::of(stages.keep_images, image, &prepared, &caption)
@@ -155,22 +169,17 @@ fn prepare_bytes(
         width: prepared.width,
         height: prepared.height,
         sha256,
+        digest_matches,
     };
     Ok((prepared.pixels, facts, kept))
 }
 
-fn check_digest(stated: StatedDigest, sha256: Digest, bytes: &[u8]) -> Result<(), Failure> {
-    let (matches, name) = match stated {
-        StatedDigest::Sha256(stated) => (stated == sha256.0, "sha256"),
-        StatedDigest::Md5(stated) => (stated[..] == Md5::digest(bytes)[..], "md5"),
-    };
-    if matches {
-        Ok(())
-    } else {
-        Err(Failure::new(
-            FailureReason::DigestMismatch,
-            format!("the bytes' {name} is not the one the dataset states"),
-        ))
+/// Whether the bytes have the digest that is stated of them, if one is.
+fn matches(stated: &StatedDigest, sha256: Digest, bytes: &[u8]) -> Option<bool> {
+    match stated {
+        StatedDigest::Sha256(stated) => Some(*stated == sha256.0),
+        StatedDigest::Md5(stated) => Some(stated[..] == Md5::digest(bytes)[..]),
+        StatedDigest::Malformed(_) => None,
     }
 }
 
@@ -252,6 +261,7 @@ fn assemble(
         width,
         height,
         sha256,
+        digest_matches,
     } = facts;
     let text = stages.text.encode(&caption).map_err(Failure::from)?;
     let sequences = stages
@@ -262,6 +272,7 @@ fn assemble(
         visual,
         features,
         reconstruction,
+        digest_matches,
         text_ids: text.ids,
         caption: text.caption,
         width,

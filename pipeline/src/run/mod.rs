@@ -124,7 +124,7 @@ pub async fn run(run: Run) -> Result<Totals, RunError> {
     let mut hops: JoinSet<Result<Totals, RunError>> = JoinSet::new();
 
     let reader = read::Reader {
-        source: stages.source.clone(),
+        stages: stages.clone(),
         destination,
         shard,
         meters: meters.clone(),

@@ -1,7 +1,7 @@
 //! A picture's bytes on their way, and what is kept of them.
 
 use bytes::Bytes;
-use img2tokens_fetch::Fetched;
+use img2tokens_fetch::{ByteCredit, Fetched};
 use img2tokens_image::{EncodeError, Prepared, encode_png};
 use img2tokens_shard::KeptImage;
 
@@ -11,7 +11,10 @@ use crate::config::KeptImages;
 #[derive(Debug)]
 pub(crate) enum ImageBytes {
     Fetched(Fetched),
-    Embedded(Bytes),
+    Embedded {
+        bytes: Bytes,
+        _credit: Option<ByteCredit>,
+    },
     /// Made here.
     Encoded(Vec<u8>),
 }
@@ -27,7 +30,7 @@ impl ImageBytes {
     pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Fetched(fetched) => &fetched.bytes,
-            Self::Embedded(bytes) => bytes,
+            Self::Embedded { bytes, .. } => bytes,
             Self::Encoded(bytes) => bytes,
         }
     }

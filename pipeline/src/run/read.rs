@@ -1,14 +1,15 @@
 //! Reads units row by row and opens a writer for each.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures::StreamExt;
 use img2tokens_engine::CancellationToken;
-use img2tokens_schemas::{Failure, FailureReason, Outcome, Row};
+use img2tokens_schemas::{Failure, FailureReason, Outcome, PictureSource, Row, StatedDigest};
 use img2tokens_shard::takedown::Tombstones;
 use img2tokens_shard::{Destination, ShardConfig, ShardStats, UnitCounts, UnitId};
-use img2tokens_source::{Extent, Input, Source, Survey};
+use img2tokens_source::{Extent, Input, SourceError, Survey};
 use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
@@ -20,6 +21,8 @@ use super::meters::Meters;
 use super::ticket::{Ticket, UnitHandle, UnitMessage};
 use super::timings::Timings;
 use super::writer::UnitWriter;
+use crate::config::VerifyHash;
+use crate::stages::Stages;
 use crate::summary::Totals;
 
 /// A unit that is to be done, with all it takes to read it.
@@ -39,7 +42,7 @@ pub struct PlannedUnit {
 
 /// The first hop: from planned units to pairs that want their picture.
 pub(super) struct Reader {
-    pub(super) source: Arc<Source>,
+    pub(super) stages: Arc<Stages>,
     pub(super) destination: Arc<Destination>,
     pub(super) shard: Arc<ShardConfig>,
     pub(super) meters: Meters,
@@ -76,7 +79,7 @@ impl Reader {
     /// Reads the units in their order into `rows`; returns when all of them are committed or given up.
     ///
     /// # Errors
-    /// The first error of the input or of a writer.
+    /// The first error of the input or of a writer. A broken file is told when all units are through but those it breaks.
     pub(super) async fn read(
         self,
         units: Vec<PlannedUnit>,
@@ -85,7 +88,7 @@ impl Reader {
         let mut writers = Writers::default();
         let read = tokio::select! {
             read = self.read_all(units, &rows, &mut writers) => read,
-            () = self.cancel.cancelled() => Ok(()),
+            () = self.cancel.cancelled() => Ok(Vec::new()),
         };
         if read.is_err() {
             self.cancel.cancel();
@@ -98,20 +101,25 @@ impl Reader {
             committed, failed, ..
         } = writers;
         // A reader is often stopped by a writer that failed first: the writer's error is the cause.
-        match failed {
-            Some(error) => Err(error),
-            None => read.map(|()| committed),
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        match read? {
+            broken if broken.is_empty() => Ok(committed),
+            broken => Err(RunError::Broken(broken)),
         }
     }
 
+    /// Returns what is wrong with each file that is broken: its unit is given up, as it can never be whole.
     async fn read_all(
         &self,
         units: Vec<PlannedUnit>,
         rows: &mpsc::Sender<WantedPair>,
         writers: &mut Writers,
-    ) -> Result<(), RunError> {
+    ) -> Result<Vec<SourceError>, RunError> {
         let places = Arc::new(Semaphore::new(self.units_in_flight));
         let mut tombstones = Arc::<Tombstones>::default();
+        let mut broken = BTreeMap::new();
         for unit in units {
             let place = tokio::select! {
                 biased;
@@ -146,9 +154,15 @@ impl Reader {
                 timings,
                 tombstones: tombstones.clone(),
             };
-            self.read_unit(&unit, handle, rows).await?;
+            match self.read_unit(&unit, handle, rows).await {
+                Err(error) if error.is_transient() => return Err(error.into()),
+                Err(error) => {
+                    broken.entry(unit.input.name.clone()).or_insert(error);
+                }
+                Ok(()) => {}
+            }
         }
-        Ok(())
+        Ok(broken.into_values().collect())
     }
 
     /// The shards' settings, with the rows that this one comes from.
@@ -167,13 +181,14 @@ impl Reader {
         unit: &PlannedUnit,
         handle: UnitHandle,
         rows: &mpsc::Sender<WantedPair>,
-    ) -> Result<(), RunError> {
+    ) -> Result<(), SourceError> {
         let mut counts = UnitCounts {
             rows_read: 0,
             filtered: 0,
         };
         let mut place = 0;
         let mut batches = self
+            .stages
             .source
             .rows(&unit.input, &unit.survey, &unit.extent, unit.input_number);
         while let Some(batch) = batches.next().await {
@@ -183,8 +198,11 @@ impl Reader {
             self.meters.read.take(batch.rows_read);
             for row in batch.rows {
                 let waiting_since = Instant::now();
-                match admit(row, handle.clone(), place) {
-                    Admission::Wanted(wanted) => {
+                match admit(row, handle.clone(), place, self.stages.verify_hash) {
+                    Admission::Wanted(mut wanted) => {
+                        if let PictureSource::Bytes { bytes, .. } = &wanted.picture {
+                            wanted.credit = Some(self.stages.fetch.credit(bytes.len()).await);
+                        }
                         if rows.send(wanted).await.is_err() {
                             return Ok(());
                         }
@@ -213,7 +231,7 @@ enum Admission {
     Refused(Ticket, Failure),
 }
 
-fn admit(row: Result<Row, Outcome>, unit: UnitHandle, place: u64) -> Admission {
+fn admit(row: Result<Row, Outcome>, unit: UnitHandle, place: u64, verify_hash: VerifyHash) -> Admission {
     let ticket = |index, key, url, kept| Ticket {
         unit,
         place,
@@ -249,18 +267,39 @@ fn admit(row: Result<Row, Outcome>, unit: UnitHandle, place: u64) -> Admission {
             if let Err(failure) = ticket.refuse_taken_down(None) {
                 return Admission::Refused(ticket, failure);
             }
-            match caption.filter(|caption| !caption.trim().is_empty()) {
-                Some(caption) => Admission::Wanted(WantedPair {
-                    ticket,
-                    picture,
-                    caption,
-                    stated_digest,
-                }),
-                None => {
-                    let failure = Failure::new(FailureReason::EmptyCaption, "the row has no caption");
-                    Admission::Refused(ticket, failure)
-                }
+            let Some(caption) = caption.filter(|caption| !caption.trim().is_empty()) else {
+                let failure = Failure::new(FailureReason::EmptyCaption, "the row has no caption");
+                return Admission::Refused(ticket, failure);
+            };
+            if let Some(failure) = unverifiable(verify_hash, stated_digest.as_ref()) {
+                return Admission::Refused(ticket, failure);
             }
+            Admission::Wanted(WantedPair {
+                ticket,
+                picture,
+                caption,
+                stated_digest,
+                credit: None,
+            })
         }
     }
 }
+
+/// Why a picture that must have the digest that is stated of it never can.
+fn unverifiable(verify_hash: VerifyHash, stated: Option<&StatedDigest>) -> Option<Failure> {
+    match stated {
+        _ if verify_hash != VerifyHash::Fail => None,
+        Some(StatedDigest::Md5(_) | StatedDigest::Sha256(_)) => None,
+        Some(StatedDigest::Malformed(text)) => {
+            let detail = format!("the stated digest `{text}` is neither an MD5 nor a SHA-256");
+            Some(Failure::new(FailureReason::CorruptRow, detail))
+        }
+        None => {
+            let detail = "the dataset states no digest of this picture";
+            Some(Failure::new(FailureReason::DigestMismatch, detail))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -19,9 +19,9 @@ pub(crate) struct ByteBudget {
     largest: usize,
 }
 
-/// A share of a [`ByteBudget`]; it returns when dropped.
+/// A share of [`FetchConfig::max_bytes_in_flight`](crate::FetchConfig::max_bytes_in_flight); it returns when dropped.
 #[derive(Debug)]
-pub(crate) struct ByteCredit {
+pub struct ByteCredit {
     budget: ByteBudget,
     pooled: Option<OwnedSemaphorePermit>,
     reserve: Option<OwnedSemaphorePermit>,

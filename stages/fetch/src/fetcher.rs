@@ -41,6 +41,7 @@ pub struct Fetcher {
     places: Arc<Semaphore>,
     host_wait: Duration,
     retry: RetryPolicy,
+    largest: u32,
 }
 
 /// A body as the server sent it.
@@ -124,6 +125,7 @@ impl Fetcher {
                 backoff: config.backoff,
                 max_backoff: config.max_backoff,
             },
+            largest: sizes.max_bytes,
         })
     }
 
@@ -131,6 +133,13 @@ impl Fetcher {
     #[must_use]
     pub fn deny_list_digest(&self) -> Option<String> {
         self.admission.deny_list.digest()
+    }
+
+    /// Waits for a share of the byte budget for a body of `bytes` bytes that came another way than through
+    /// [`Fetcher::fetch`]; one that is larger than the largest to be fetched counts as that. Hold it as long as the body.
+    pub async fn credit(&self, bytes: usize) -> ByteCredit {
+        let share = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.budget.acquire(share.min(self.largest)).await
     }
 
     /// Fetches one URL: asks, follows redirects, and asks again after a transient failure.

@@ -41,6 +41,7 @@ mod robots_cache;
 mod robots_file;
 mod setup;
 
+pub use budget::ByteCredit;
 pub use config::{FetchConfig, RobotsPolicy};
 pub use error::{FetchCause, FetchError, RedirectFault, Waiting};
 pub use fetcher::{Fetched, Fetcher};

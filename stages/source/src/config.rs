@@ -11,6 +11,8 @@ use crate::InputFormat;
 pub struct SourceConfig {
     /// The format of every input; if none, each file's name and then its content tell.
     pub format: Option<InputFormat>,
+    /// What quotes mean in CSV and TSV files.
+    pub quoting: Quoting,
     /// The column with the picture's URL; if none, a known name is looked for.
     pub url_column: Option<String>,
     /// The column with the picture itself (binary, or a Hugging Face image struct); if none, a known name is looked
@@ -39,6 +41,7 @@ impl Default for SourceConfig {
     fn default() -> Self {
         Self {
             format: None,
+            quoting: Quoting::Standard,
             url_column: None,
             image_column: None,
             text_column: None,
@@ -51,6 +54,17 @@ impl Default for SourceConfig {
             max_image_bytes: 64 << 20,
         }
     }
+}
+
+/// What `"` means in CSV and TSV files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quoting {
+    /// It encloses fields that hold delimiters, quotes or line breaks (at most 256 a record), as in RFC 4180.
+    #[default]
+    Standard,
+    /// It is a character like others, and every line is a record: for tables that were written without quoting.
+    None,
 }
 
 /// Bounds on a numeric column, both inclusive. A row whose value is null or no number does not pass.

@@ -11,6 +11,9 @@ use img2tokens_schemas::{
 
 use crate::SourceError;
 
+/// How much of a malformed digest is shown.
+const SHOWN_CHARS: usize = 80;
+
 /// Rows that were read together. `rows_read` = `filtered` + `rows.len()`.
 #[derive(Debug)]
 pub struct RowBatch {
@@ -119,8 +122,28 @@ impl Place {
     }
 }
 
+/// What a text states as a digest; none if it is blank.
+pub(crate) fn digest_of_text(text: &str) -> Option<StatedDigest> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| digest_of_hex(text).unwrap_or_else(|| malformed(text)))
+}
+
+/// What a binary value states as a digest: text first, as it may have come unmarked (no 32 bytes of a hash are digits by
+/// chance); none if it is empty.
+pub(crate) fn digest_of_binary(bytes: &[u8]) -> Option<StatedDigest> {
+    let text = String::from_utf8_lossy(bytes);
+    match digest_of_hex(&text).or_else(|| digest_of_bytes(bytes)) {
+        None if !bytes.is_empty() => Some(malformed(&text)),
+        digest => digest,
+    }
+}
+
+fn malformed(text: &str) -> StatedDigest {
+    StatedDigest::Malformed(text.chars().take(SHOWN_CHARS).collect())
+}
+
 /// The digest that a hexadecimal string states, if its length is that of a known one.
-pub(crate) fn digest_of_hex(text: &str) -> Option<StatedDigest> {
+fn digest_of_hex(text: &str) -> Option<StatedDigest> {
     let digits = text.trim().as_bytes();
     let nibble = |digit: u8| {
         char::from(digit)
@@ -136,7 +159,7 @@ pub(crate) fn digest_of_hex(text: &str) -> Option<StatedDigest> {
 }
 
 /// The digest that raw bytes are, if their length is that of a known one.
-pub(crate) fn digest_of_bytes(bytes: &[u8]) -> Option<StatedDigest> {
+fn digest_of_bytes(bytes: &[u8]) -> Option<StatedDigest> {
     if let Ok(md5) = bytes.try_into() {
         return Some(StatedDigest::Md5(md5));
     }
@@ -168,5 +191,19 @@ mod tests {
         ] {
             assert_eq!(digest_of_hex(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_no_digest_is_told_from_none_at_all() {
+        assert_eq!((digest_of_text(" "), digest_of_binary(b"")), (None, None));
+        let malformed = Some(StatedDigest::Malformed("n/a".to_owned()));
+        assert_eq!(
+            (digest_of_text(" n/a"), digest_of_binary(b"n/a")),
+            (malformed.clone(), malformed)
+        );
+        let md5 = Some(StatedDigest::Md5([0xab; 16]));
+        assert_eq!(digest_of_text(&"ab".repeat(16)), md5);
+        assert_eq!(digest_of_binary("ab".repeat(16).as_bytes()), md5);
+        assert_eq!(digest_of_binary(&[0xab; 16]), md5);
     }
 }

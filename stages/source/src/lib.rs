@@ -8,7 +8,7 @@
 //! What holds for every format:
 //! - **Every record is accounted for.** `rows_read` = filtered + yielded. A record that cannot be read alone is yielded
 //!   as an [`Outcome`](img2tokens_schemas::Outcome) that has failed and costs none of its neighbours.
-//! - **Memory is bounded** by batches (in rows, and in bytes where pictures are embedded), by windows onto the file, and
+//! - **Memory is bounded** by batches (in rows and in bytes), by windows onto the file, and
 //!   by limits on records and members; never by the size of the file.
 //! - **The file is the one that was surveyed**, or reading it is an error: every request compares size and etag.
 //!
@@ -30,7 +30,7 @@ mod source;
 mod survey;
 
 pub use columns::Columns;
-pub use config::{Filter, SourceConfig};
+pub use config::{Filter, Quoting, SourceConfig};
 pub use draft::RowBatch;
 pub use error::SourceError;
 pub use expand::{Input, expand};

@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
-use futures::StreamExt;
-use futures::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{
     GetOptions, GetRange, GetResult, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt,
@@ -16,6 +14,10 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Compression, Input, SourceError};
+
+/// What one request to a store asks for when a file is streamed. It is taken in at once: a request that is left open while
+/// its rows are worked on ends by a timeout, the client's or the server's.
+const WINDOW_BYTES: u64 = 8 << 20;
 
 /// A file of known size and etag. Its methods block: call them on a blocking thread of the runtime.
 #[derive(Clone)]
@@ -98,21 +100,27 @@ impl Object {
         if range.is_empty() {
             return Ok(self.watch(Box::new(io::empty())));
         }
-        let result = self.get(range.clone())?;
-        let length = range.end - range.start;
+        let window = first_window(&range);
+        let result = self.get(window.clone())?;
         let body: Box<dyn Read + Send> = match result.payload {
             GetResultPayload::File(mut file, _) => {
                 let sought = file.seek(SeekFrom::Start(range.start));
                 sought.map_err(|error| SourceError::from_io(&self.name, error))?;
-                Box::new(file.take(length))
+                Box::new(file.take(range.end - range.start))
             }
-            GetResultPayload::Stream(stream) => Box::new(Body {
+            payload @ GetResultPayload::Stream(_) => Box::new(Windows {
                 object: self.clone(),
-                stream,
-                chunk: Bytes::new(),
+                rest: window.end..range.end,
+                window: self.take_in(GetResult { payload, ..result })?,
             }),
         };
         Ok(self.watch(body))
+    }
+
+    fn take_in(&self, result: GetResult) -> Result<Bytes, SourceError> {
+        self.runtime
+            .block_on(result.bytes())
+            .map_err(|error| self.failed(error))
     }
 
     fn get(&self, range: Range<u64>) -> Result<GetResult, SourceError> {
@@ -168,23 +176,26 @@ impl Read for Watched {
     }
 }
 
-/// The body of an answer, as it streams in.
-struct Body {
-    object: Object,
-    stream: BoxStream<'static, object_store::Result<Bytes>>,
-    chunk: Bytes,
+fn first_window(range: &Range<u64>) -> Range<u64> {
+    range.start..range.end.min(range.start.saturating_add(WINDOW_BYTES))
 }
 
-impl Read for Body {
+/// A range, a window at a time.
+struct Windows {
+    object: Object,
+    rest: Range<u64>,
+    window: Bytes,
+}
+
+impl Read for Windows {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.chunk.is_empty() {
-            match self.object.runtime.block_on(self.stream.next()) {
-                Some(Ok(chunk)) => self.chunk = chunk,
-                Some(Err(error)) => return Err(io::Error::other(self.object.failed(error))),
-                None => return Ok(0),
-            }
+        if self.window.is_empty() && !self.rest.is_empty() {
+            let next = first_window(&self.rest);
+            let result = self.object.get(next.clone()).map_err(io::Error::other)?;
+            self.window = self.object.take_in(result).map_err(io::Error::other)?;
+            self.rest.start = next.end;
         }
-        let length = self.chunk.len().min(buffer.len());
-        self.chunk.split_to(length).as_ref().read(buffer)
+        let length = self.window.len().min(buffer.len());
+        self.window.split_to(length).as_ref().read(buffer)
     }
 }

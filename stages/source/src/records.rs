@@ -34,6 +34,8 @@ struct Record {
     fields: Map<String, Value>,
     /// What a tar has as members of their own.
     member: webdataset::Members,
+    /// How many bytes of the file it holds.
+    bytes: usize,
     /// Why the record cannot be read, if it cannot.
     failure: Option<Failure>,
 }
@@ -71,10 +73,10 @@ fn open(
     };
     let reader = object.open_decompressed(range.clone(), survey.compression)?;
     let name = object.name.clone();
-    Ok(match delimiter(survey.format) {
-        Some(delimiter) => {
-            let lines = lines::Splitter::new(reader, range.start, Some(delimiter));
-            let mut records = delimited::Records::new(name, lines, delimiter, survey.header.clone());
+    Ok(match dialect(survey.format, config) {
+        Some(dialect) => {
+            let lines = dialect.split(reader, range.start);
+            let mut records = delimited::Records::new(name, lines, dialect, survey.header.clone());
             if extent.bytes.is_none() {
                 records.pass_header()?;
             }
@@ -94,12 +96,16 @@ fn open(
     })
 }
 
-fn delimiter(format: InputFormat) -> Option<u8> {
-    match format {
-        InputFormat::Csv => Some(b','),
-        InputFormat::Tsv => Some(b'\t'),
-        _ => None,
-    }
+fn dialect(format: InputFormat, config: &SourceConfig) -> Option<delimited::Dialect> {
+    let delimiter = match format {
+        InputFormat::Csv => b',',
+        InputFormat::Tsv => b'\t',
+        _ => return None,
+    };
+    Some(delimited::Dialect {
+        delimiter,
+        quoting: config.quoting,
+    })
 }
 
 /// Whether units may begin in the middle of the file.

@@ -106,7 +106,7 @@ async fn the_columns_of_every_known_dataset_are_found() {
         let input = file("part.parquet", parquet(columns, 100)).await;
         let whole = read(&input, config(10, 10)).await.expect(dataset);
         assert_eq!(line(&whole.rows[0]), first, "{dataset}");
-        let stated = |row: usize| whole.rows[row].as_ref().expect("a row").stated_digest;
+        let stated = |row: usize| whole.rows[row].as_ref().expect("a row").stated_digest.clone();
         match dataset {
             "Re-LAION" => assert!(matches!(stated(0), Some(StatedDigest::Md5([0, 1, 2, ..])))),
             "DataComp" => assert_eq!(stated(0), Some(StatedDigest::Sha256([0xab; 32]))),

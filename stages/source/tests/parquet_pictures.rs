@@ -66,12 +66,29 @@ async fn large_pictures_come_in_small_batches() {
     let input = file("a.parquet", bytes).await;
     let source = Source::new(config(1000, 1000));
     let survey = source.survey(&input).await.expect("surveys");
-    let batches = support::batches(&source, &input, &survey).await.expect("reads");
-    let batches: Vec<usize> = batches
-        .into_iter()
-        .flatten()
-        .map(|batch| batch.rows.len())
-        .collect();
+    assert_small(&support::batch_lengths(&source, &input, &survey).await);
+}
+
+#[tokio::test]
+async fn large_captions_come_in_small_batches_even_where_a_dictionary_makes_the_file_small() {
+    let captions = |caption: fn(usize) -> String| -> ArrayRef {
+        Arc::new((0..40).map(|row| Some(caption(row))).collect::<StringArray>())
+    };
+    let columns = [
+        captions(|row| format!("{row}").repeat(1 << 20)[..1 << 20].to_owned()),
+        captions(|_| "x".repeat(1 << 20)),
+    ];
+    for column in columns {
+        let bytes = parquet(vec![("url", strings("u", 40)), ("text", column)], 1000);
+        let input = file("a.parquet", bytes).await;
+        let source = Source::new(config(1000, 1000));
+        let survey = source.survey(&input).await.expect("surveys");
+        assert_small(&support::batch_lengths(&source, &input, &survey).await);
+    }
+}
+
+/// 40 rows of 1 MiB.
+fn assert_small(batches: &[usize]) {
     assert!(
         batches.iter().all(|rows| *rows <= 9),
         "at most about 8 MiB a batch: {batches:?}"

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use arrow_schema::DataType;
-use img2tokens_source::{Filter, InputFormat, Source, SourceConfig, SourceError};
+use img2tokens_source::{Filter, InputFormat, Quoting, Source, SourceConfig, SourceError};
 use proptest::prelude::*;
 use serde_json::json;
 use support::{block_on, config, file, keeping, lines, read};
@@ -204,6 +204,39 @@ async fn contents_tell_formats_and_compression_that_names_do_not() {
             .expect("reads")
             .rows_read,
         1
+    );
+}
+
+#[tokio::test]
+async fn large_captions_come_in_small_batches() {
+    let caption = "x".repeat((1 << 20) - 100);
+    let csv = format!("URL,TEXT\n{}", format!("u,{caption}\n").repeat(40));
+    let jsonl = format!("{{\"url\":\"u\",\"text\":\"{caption}\"}}\n").repeat(40);
+    for (name, text) in [("a.csv", csv), ("a.jsonl", jsonl)] {
+        let input = file(name, text).await;
+        let source = Source::new(config(1000, 1000));
+        let survey = source.survey(&input).await.expect("surveys");
+        let batches = support::batch_lengths(&source, &input, &survey).await;
+        assert!(
+            batches.iter().all(|rows| *rows <= 9),
+            "at most about 8 MiB a batch: {batches:?}"
+        );
+        assert_eq!(batches.iter().sum::<usize>(), 40);
+    }
+}
+
+#[tokio::test]
+async fn tables_written_without_quoting_keep_their_quotes() {
+    let unquoted = SourceConfig {
+        quoting: Quoting::None,
+        ..config(2, 10)
+    };
+    let tsv = "URL\tTEXT\nu0\t\"never closed\nu1\tsay \"\"\nu2\t\"a\"\n";
+    let whole = read(&file("a.tsv", tsv).await, unquoted).await.expect("reads");
+    let keyless = lines(&whole.rows).into_iter().map(|line| line[16..].to_owned());
+    assert_eq!(
+        keyless.collect::<Vec<_>>(),
+        ["u0 \"never closed []", "u1 say \"\" []", "u2 \"a\" []"]
     );
 }
 

@@ -50,6 +50,29 @@ impl Reply {
         self
     }
 
+    /// The part of the body that a `Range` header asks for, as 206; the whole if it is not 200 or the range is none of it.
+    pub(crate) fn part(self, range: &str) -> Self {
+        let bounds = range
+            .strip_prefix("bytes=")
+            .and_then(|range| range.split_once('-'));
+        let (Some((first, last)), StatusCode::OK) = (bounds, self.status) else {
+            return self;
+        };
+        let whole = self.body.len();
+        match (first.parse::<usize>(), last.parse::<usize>()) {
+            (Ok(first), Ok(last)) if first <= last && first < whole => {
+                let last = last.min(whole - 1);
+                Self {
+                    status: StatusCode::PARTIAL_CONTENT,
+                    body: self.body.slice(first..=last),
+                    ..self
+                }
+                .header("content-range", format!("bytes {first}-{last}/{whole}"))
+            }
+            _ => self,
+        }
+    }
+
     /// The same, but sent only when `count` requests for this path wait for it: proof that they were in flight at
     /// one time.
     #[must_use]

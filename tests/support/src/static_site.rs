@@ -12,6 +12,7 @@ use http_body_util::Full;
 use hyper::{
     HeaderMap, Request, Response, StatusCode, Version,
     body::Incoming,
+    header::RANGE,
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -29,7 +30,8 @@ use crate::{
     reply::Reply,
 };
 
-/// A web site whose pages stand in memory: paths answer with the replies put there, everything else with 404.
+/// A web site whose pages stand in memory: paths answer with the replies put there, everything else with 404. `HEAD` and
+/// a range of bytes (`bytes=FIRST-LAST`) of a page that is there are answered as the page's.
 #[derive(Debug)]
 pub struct StaticSite {
     pages: Arc<Pages>,
@@ -44,6 +46,8 @@ pub struct Asked {
     pub version: Version,
     /// Its headers.
     pub headers: HeaderMap,
+    /// What stood behind the path's `?`.
+    pub query: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -180,6 +184,7 @@ impl Pages {
         let asked = Asked {
             version: request.version(),
             headers: request.headers().clone(),
+            query: request.uri().query().map(str::to_owned),
         };
         let mut guard = self.lock();
         let state = &mut *guard;
@@ -219,10 +224,14 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, pag
 
 async fn answer(pages: Arc<Pages>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let due = pages.begin(&request);
+    let range = request.headers().get(RANGE).and_then(|range| range.to_str().ok());
     let response = match due {
         Some((reply, together)) => {
             together.wait().await;
-            response_of(reply)
+            response_of(match range {
+                Some(range) => reply.part(range),
+                None => reply,
+            })
         }
         None => response_of(Reply::status(404)),
     };

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
-use arrow_array::builder::{ArrayBuilder, FixedSizeListBuilder, Float16Builder, Float32Builder, ListBuilder};
+use arrow_array::builder::{
+    ArrayBuilder, BooleanBuilder, FixedSizeListBuilder, Float16Builder, Float32Builder, ListBuilder,
+};
 use arrow_schema::DataType;
 use img2tokens_schemas::columns::{feature_row, list_item};
 use img2tokens_schemas::{OptionalColumns, PairTokens};
 
 use crate::ShardError;
 
-/// Rows of `image_features` and `reconstruction_cosine` that wait to be encoded.
+/// Rows of `image_features`, `reconstruction_cosine` and `digest_matches` that wait to be encoded.
 pub(super) struct OptionalBuilders {
     image_features: Option<FeatureBuilder>,
     reconstruction_cosine: Option<Float32Builder>,
+    digest_matches: Option<BooleanBuilder>,
 }
 
 struct FeatureBuilder {
@@ -34,6 +37,7 @@ impl OptionalBuilders {
         Self {
             image_features: columns.image_features.map(features),
             reconstruction_cosine: columns.reconstruction_cosine.then(Float32Builder::new),
+            digest_matches: columns.digest_matches.then(BooleanBuilder::new),
         }
     }
 
@@ -60,6 +64,9 @@ impl OptionalBuilders {
             let cosine = pair.reconstruction.ok_or_else(missing("reconstruction_cosine"))?;
             builder.append_value(cosine);
         }
+        if let Some(builder) = &mut self.digest_matches {
+            builder.append_option(pair.digest_matches);
+        }
         Ok(())
     }
 
@@ -72,7 +79,11 @@ impl OptionalBuilders {
             .reconstruction_cosine
             .as_mut()
             .map(|builder| Arc::new(builder.finish()) as ArrayRef);
-        features.into_iter().chain(cosine).collect()
+        let digest = self
+            .digest_matches
+            .as_mut()
+            .map(|builder| Arc::new(builder.finish()) as ArrayRef);
+        features.into_iter().chain(cosine).chain(digest).collect()
     }
 }
 

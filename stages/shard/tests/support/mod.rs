@@ -139,6 +139,7 @@ fn sequences(row: usize, kept: &[bool], text_ids: &[u32], orders: &[Order]) -> V
         visual: VisualTokens::new(codes, mask).unwrap(),
         features: None,
         reconstruction: None,
+        digest_matches: None,
         text_ids: text_ids.to_vec(),
         caption: format!("Ein Bild, № {row}"),
         width: 640 + row as u32,

@@ -8,7 +8,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
     RowSelectionPolicy,
 };
-use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
 use super::cells::Cells;
 use super::chunks::Chunks;
@@ -18,7 +18,7 @@ use crate::draft::{Place, Placed};
 use crate::object::Object;
 use crate::{Columns, Extent, RowBatch, SourceConfig, SourceError, Survey, kept};
 
-/// What a batch may hold of embedded pictures, by their average size.
+/// How many bytes of the table a batch may hold, by the average size of its rows.
 const BATCH_BYTES: u64 = 8 << 20;
 
 /// The rows of `extent`, a batch at a time; reads the row groups it touches, the columns it needs, and skips to its
@@ -101,10 +101,7 @@ fn open(
         .collect();
     chunks.expect(ranges, leaves.len());
 
-    let batch_rows = match survey.columns.image {
-        None => config.batch_rows.get(),
-        Some(_) => rows_within(BATCH_BYTES, &metas, &leaves).clamp(1, config.batch_rows.get()),
-    };
+    let batch_rows = rows_within(BATCH_BYTES, &metas, &leaves).clamp(1, config.batch_rows.get());
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.clone(), metadata)
         .with_row_groups(groups.numbers)
         .with_row_selection(RowSelection::from_consecutive_ranges(
@@ -191,13 +188,17 @@ fn byte_range(group: &RowGroupMetaData, leaf: usize) -> Range<u64> {
     start..start.saturating_add(length)
 }
 
+/// How large a column is when it is decoded: its pages, or its values if a dictionary in them stands for more and the
+/// writer says so.
+fn decoded_bytes(column: &ColumnChunkMetaData) -> u64 {
+    let values = column.unencoded_byte_array_data_bytes().unwrap_or(0);
+    u64::try_from(column.uncompressed_size().max(values)).unwrap_or(0)
+}
+
 /// How many rows of average size fit into `bytes`.
 fn rows_within(bytes: u64, groups: &[&RowGroupMetaData], leaves: &[usize]) -> usize {
     let size = |group: &&RowGroupMetaData| -> u64 {
-        leaves
-            .iter()
-            .map(|leaf| u64::try_from(group.column(*leaf).uncompressed_size()).unwrap_or(0))
-            .sum()
+        leaves.iter().map(|leaf| decoded_bytes(group.column(*leaf))).sum()
     };
     let total: u64 = groups.iter().map(size).sum();
     let rows: u64 = groups

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use img2tokens_schemas::FailureReason;
 
 use crate::columns::Kind;
-use crate::draft::{Draft, digest_of_bytes, digest_of_hex};
+use crate::draft::{Draft, digest_of_binary, digest_of_text};
 use crate::{Columns, Filter, SourceConfig};
 
 /// A batch's columns by what they are for.
@@ -72,13 +72,8 @@ impl Cells {
         draft.caption = text_at(&mut draft, self.caption.as_ref(), row, "caption");
         draft.key = text_at(&mut draft, self.key.as_ref(), row, "key");
         draft.stated_digest = self.digest.as_ref().and_then(|digests| match digests {
-            TextColumn::Text(texts) => digest_of_hex(value_at(texts.is_null(row), || texts.value(row))?),
-            TextColumn::Bytes(bytes) => {
-                let bytes = value_at(bytes.is_null(row), || bytes.value(row))?;
-                // Text first, as it may have come unmarked: no 32 bytes of a hash are digits by chance.
-                let text = std::str::from_utf8(bytes).ok();
-                text.and_then(digest_of_hex).or_else(|| digest_of_bytes(bytes))
-            }
+            TextColumn::Text(texts) => digest_of_text(value_at(texts.is_null(row), || texts.value(row))?),
+            TextColumn::Bytes(bytes) => digest_of_binary(value_at(bytes.is_null(row), || bytes.value(row))?),
         });
         let image = self
             .image

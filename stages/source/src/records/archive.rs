@@ -45,7 +45,7 @@ pub(super) struct Archive<R> {
     next_header: u64,
     /// Where the content of the current member ends.
     content_end: u64,
-    /// The end mark was seen: whatever follows is none of the archive.
+    /// The end was seen: whatever follows is none of the archive.
     ended: bool,
 }
 
@@ -68,7 +68,7 @@ impl<R: Read> Archive<R> {
         }
     }
 
-    /// The next member that is no directory, or none at the end mark. What was not read of the one before is passed
+    /// The next member that is no directory, or none at the end. What was not read of the one before is passed
     /// over.
     pub(super) fn next_member(&mut self) -> Result<Option<Member>, ArchiveError> {
         let mut extensions = Extensions::default();
@@ -116,7 +116,8 @@ impl<R: Read> Archive<R> {
         }
     }
 
-    /// The next header; none at the end mark, a block of zeros.
+    /// The next header; none at the end: a block of zeros, or no more bytes, as a writer leaves it that was killed between
+    /// two members.
     fn header(&mut self) -> Result<Option<Header>, ArchiveError> {
         if self.ended {
             return Ok(None);
@@ -131,7 +132,11 @@ impl<R: Read> Archive<R> {
         let mut read = 0;
         while let Some(rest) = block.get_mut(read..).filter(|rest| !rest.is_empty()) {
             match self.reader.read(rest) {
-                Ok(0) => return Err(self.broken("it ends without its end mark")),
+                Ok(0) if read == 0 => {
+                    self.ended = true;
+                    return Ok(None);
+                }
+                Ok(0) => return Err(self.broken("it ends within a header")),
                 Ok(more) => read += more,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),

@@ -4,11 +4,11 @@ use img2tokens_schemas::FailureReason;
 use serde_json::{Map, Value};
 
 use super::{ReadRecords, Record, open};
-use crate::draft::{Draft, Place, Placed, digest_of_hex};
+use crate::draft::{Draft, Place, Placed, digest_of_text};
 use crate::object::Object;
 use crate::{Extent, RowBatch, SourceConfig, SourceError, Survey, kept};
 
-/// What a batch may hold of embedded pictures before it is given out.
+/// How many bytes of the file's records a batch may hold before it is given out.
 const BATCH_BYTES: usize = 8 << 20;
 
 /// The rows of `extent`, a batch at a time.
@@ -66,7 +66,7 @@ impl Assembler {
                 break;
             };
             if self.passes(&record) {
-                held_bytes += record.member.image.as_ref().map_or(0, bytes::Bytes::len);
+                held_bytes += record.bytes;
                 let (draft, kept) = self.draft(record);
                 drafts.push(Placed {
                     index: first + rows_read,
@@ -100,6 +100,7 @@ impl Assembler {
             fields,
             member,
             failure,
+            bytes: _,
         } = record;
         let columns = &self.survey.columns;
         let mut draft = Draft {
@@ -113,11 +114,12 @@ impl Assembler {
             caption => caption,
         };
         draft.key = key(&mut draft, &fields, columns.key.as_deref()).or(member.key);
-        let digest = columns
-            .digest
-            .as_deref()
-            .and_then(|name| fields.get(name)?.as_str());
-        draft.stated_digest = digest.and_then(digest_of_hex);
+        let digest = columns.digest.as_deref().and_then(|name| fields.get(name));
+        draft.stated_digest = digest.and_then(|digest| match digest {
+            Value::Null => None,
+            Value::String(text) => digest_of_text(text),
+            other => digest_of_text(&other.to_string()),
+        });
         let kept = self.keep(&mut draft, fields);
         (draft, kept)
     }

@@ -7,22 +7,40 @@ use serde_json::{Map, Value};
 
 use super::lines::{Piece, Splitter, State};
 use super::{ReadRecords, Record};
-use crate::SourceError;
+use crate::{Quoting, SourceError};
+
+/// How lines are cut into fields.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Dialect {
+    pub(super) delimiter: u8,
+    pub(super) quoting: Quoting,
+}
+
+impl Dialect {
+    /// The records of a table. Where quotes count, they may hold line breaks.
+    pub(super) fn split<R: Read>(self, reader: R, offset: u64) -> Splitter<R> {
+        let delimiter = match self.quoting {
+            Quoting::Standard => Some(self.delimiter),
+            Quoting::None => None,
+        };
+        Splitter::new(reader, offset, delimiter)
+    }
+}
 
 /// The records of a delimited table.
 pub(super) struct Records<R> {
     input: Arc<str>,
     lines: Splitter<R>,
-    delimiter: u8,
+    dialect: Dialect,
     header: Vec<String>,
 }
 
 impl<R: Read> Records<R> {
-    pub(super) fn new(input: Arc<str>, lines: Splitter<R>, delimiter: u8, header: Vec<String>) -> Self {
+    pub(super) fn new(input: Arc<str>, lines: Splitter<R>, dialect: Dialect, header: Vec<String>) -> Self {
         Self {
             input,
             lines,
-            delimiter,
+            dialect,
             header,
         }
     }
@@ -39,7 +57,7 @@ impl<R: Read> ReadRecords for Records<R> {
             .lines
             .next()
             .map_err(|error| SourceError::from_io(&self.input, error))?;
-        Ok(piece.map(|piece| record(&piece, self.delimiter, &self.header)))
+        Ok(piece.map(|piece| record(&piece, self.dialect, &self.header)))
     }
 
     fn skip_record(&mut self) -> Result<bool, SourceError> {
@@ -51,8 +69,8 @@ impl<R: Read> ReadRecords for Records<R> {
     }
 }
 
-fn record(piece: &Piece<'_>, delimiter: u8, header: &[String]) -> Record {
-    let fields = match fields(piece, delimiter) {
+fn record(piece: &Piece<'_>, dialect: Dialect, header: &[String]) -> Record {
+    let fields = match fields(piece, dialect) {
         Ok(fields) => fields,
         Err(problem) => return Record::broken(format!("record at byte {}: {problem}", piece.offset)),
     };
@@ -72,18 +90,24 @@ fn record(piece: &Piece<'_>, delimiter: u8, header: &[String]) -> Record {
         .collect();
     Record {
         fields,
+        bytes: piece.len(),
         ..Record::default()
     }
 }
 
 /// The fields of a record; one that is empty and not quoted is null.
-pub(super) fn fields(piece: &Piece<'_>, delimiter: u8) -> Result<Vec<Option<String>>, String> {
+pub(super) fn fields(piece: &Piece<'_>, dialect: Dialect) -> Result<Vec<Option<String>>, String> {
     let record = std::str::from_utf8(piece.bytes?).map_err(|error| format!("it is not UTF-8: {error}"))?;
+    let delimiter = char::from(dialect.delimiter);
+    if dialect.quoting == Quoting::None {
+        let field = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        return Ok(record.split(delimiter).map(field).collect());
+    }
     let mut fields = Vec::new();
     let mut field: Option<String> = None;
     let mut state = State::FieldStart;
     for char in record.chars() {
-        let next = state.step(char, char::from(delimiter));
+        let next = state.step(char, delimiter);
         match (state, next) {
             (_, State::FieldStart) => fields.push(field.take()),
             (State::FieldStart, State::Quoted) => field = Some(String::new()),
@@ -102,15 +126,26 @@ mod tests {
 
     use super::*;
 
+    fn parse_as(quoting: Quoting, record: &str) -> Vec<Option<String>> {
+        let piece = Piece {
+            offset: 0,
+            bytes: Ok(record.as_bytes()),
+        };
+        let dialect = Dialect {
+            delimiter: b',',
+            quoting,
+        };
+        fields(&piece, dialect).expect("UTF-8")
+    }
+
     fn parse(record: &str) -> Vec<Option<String>> {
-        fields(
-            &Piece {
-                offset: 0,
-                bytes: Ok(record.as_bytes()),
-            },
-            b',',
-        )
-        .expect("UTF-8")
+        parse_as(Quoting::Standard, record)
+    }
+
+    #[test]
+    fn without_quoting_a_quote_is_a_character_like_others() {
+        let expected = [Some("\"a".to_owned()), None, Some("b\"\"".to_owned())];
+        assert_eq!(parse_as(Quoting::None, "\"a,,b\"\""), expected);
     }
 
     #[test]

@@ -30,6 +30,7 @@ impl<R: Read> ReadRecords for Records<R> {
         Ok(piece.map(|piece| match object(&piece) {
             Ok(fields) => Record {
                 fields,
+                bytes: piece.len(),
                 ..Record::default()
             },
             Err(problem) => Record::broken(format!("record at byte {}: {problem}", piece.offset)),

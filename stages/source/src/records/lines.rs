@@ -6,6 +6,9 @@ use std::io::{self, ErrorKind, Read};
 
 use super::MAX_RECORD_BYTES;
 
+/// The most line breaks within one record's quotes. A caption has a few; a quote that nobody meant to open would take
+/// whatever follows. So no line is looked at more often than this, and no more are lost to a stray pair of quotes.
+const MAX_QUOTED_BREAKS: usize = 256;
 const FILL_BYTES: usize = 64 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -14,6 +17,13 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub(super) struct Piece<'a> {
     pub(super) offset: u64,
     pub(super) bytes: Result<&'a [u8], &'static str>,
+}
+
+impl Piece<'_> {
+    /// Its length in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.map_or(0, <[u8]>::len)
+    }
 }
 
 /// Cuts records. Blank lines are none. A record that is too long, or whose quote never closes, costs one line: reading
@@ -49,6 +59,12 @@ impl State {
             _ => Self::Plain,
         }
     }
+}
+
+/// Where a scan for the end of a record has got to.
+struct Scan {
+    state: State,
+    quoted_breaks: usize,
 }
 
 /// A record found in the buffer: how much of the buffer it takes, and how much of that is content.
@@ -88,16 +104,22 @@ impl<R: Read> Splitter<R> {
     }
 
     fn find(&mut self) -> io::Result<Option<Found>> {
-        let mut state = State::FieldStart;
+        let mut scan = Scan {
+            state: State::FieldStart,
+            quoted_breaks: 0,
+        };
         let mut scanned = 0;
         while scanned <= MAX_RECORD_BYTES {
             let pending = self.pending();
             let end = pending.len().min(MAX_RECORD_BYTES + 1);
             if let Some(length) = end_of_record(
                 pending.get(scanned..end).unwrap_or_default(),
-                &mut state,
+                &mut scan,
                 self.delimiter,
             ) {
+                if scan.state == State::Quoted {
+                    break;
+                }
                 return Ok(Some(Found {
                     consumed: scanned + length + 1,
                     content: Ok(scanned + length),
@@ -114,15 +136,15 @@ impl<R: Read> Splitter<R> {
         if scanned == 0 {
             return Ok(None);
         }
-        if state != State::Quoted && scanned <= MAX_RECORD_BYTES {
+        if scan.state != State::Quoted && scanned <= MAX_RECORD_BYTES {
             // The last line, without a break.
             return Ok(Some(Found {
                 consumed: scanned,
                 content: Ok(scanned),
             }));
         }
-        let problem = match state {
-            State::Quoted => "a quoted field is not closed",
+        let problem = match scan.state {
+            State::Quoted => "a quoted field is not closed, or holds more than 256 line breaks",
             _ => "the record is longer than 1 MiB",
         };
         Ok(Some(Found {
@@ -191,16 +213,19 @@ impl<R: Read> Splitter<R> {
     }
 }
 
-/// The place of the line break that ends the record, if it is in `bytes`.
-fn end_of_record(bytes: &[u8], state: &mut State, delimiter: Option<u8>) -> Option<usize> {
+/// The place of the line break that ends the record, or of the one too many within quotes, if it is in `bytes`.
+fn end_of_record(bytes: &[u8], scan: &mut Scan, delimiter: Option<u8>) -> Option<usize> {
     let Some(delimiter) = delimiter else {
         return bytes.iter().position(|byte| *byte == b'\n');
     };
     bytes.iter().position(|byte| {
-        if *byte == b'\n' && *state != State::Quoted {
-            return true;
+        if *byte == b'\n' {
+            if scan.state != State::Quoted || scan.quoted_breaks == MAX_QUOTED_BREAKS {
+                return true;
+            }
+            scan.quoted_breaks += 1;
         }
-        *state = state.step(char::from(*byte), char::from(delimiter));
+        scan.state = scan.state.step(char::from(*byte), char::from(delimiter));
         false
     })
 }
@@ -254,6 +279,31 @@ mod tests {
         assert!(pieces[0].1.is_err());
         assert_eq!(pieces[1], (5, Ok(b"c,d".to_vec())));
         assert_eq!(pieces[2], (9, Ok(b"e,f".to_vec())));
+    }
+
+    #[test]
+    fn a_quote_that_never_closes_is_given_up_after_as_many_lines_as_a_record_may_have() {
+        // Every line opens a quote, and the next one closes it and opens another.
+        let bytes = "x\"y,\"\n".repeat(200_000);
+        let mut lines = Splitter::new(Dripping(bytes.as_bytes(), 6), 0, Some(b','));
+        for line in 0..10 {
+            assert!(lines.next().expect("reads").expect("a record").bytes.is_err());
+            let taken = bytes.len() - lines.reader.0.len();
+            assert!(
+                taken <= 6 * (line + MAX_QUOTED_BREAKS + 2),
+                "line {line}: {taken} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn quotes_hold_as_many_line_breaks_as_allowed_and_not_one_more() {
+        let record = |breaks| format!("a,\"{}\"\nb,c\n", "\n".repeat(breaks));
+        let pieces = cut(record(MAX_QUOTED_BREAKS).as_bytes(), Some(b','), 100);
+        assert!(pieces.len() == 2 && pieces[0].1.is_ok());
+        let pieces = cut(record(MAX_QUOTED_BREAKS + 1).as_bytes(), Some(b','), 100);
+        assert!(pieces[0].1.is_err());
+        assert_eq!(pieces.last().expect("records").1, Ok(b"b,c".to_vec()));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::lines::{Piece, Splitter};
 use super::webdataset::Samples;
-use super::{ReadRecords, can_seek, delimited, delimiter, jsonl};
+use super::{ReadRecords, can_seek, delimited, dialect, jsonl};
 use crate::columns::{Available, Kind, Table};
 use crate::kept::{self, JsonType};
 use crate::object::Object;
@@ -36,8 +36,8 @@ pub(crate) fn format_of_content(
 
 /// Fills in the rows, the columns and the extents.
 pub(crate) fn survey(object: &Object, config: &SourceConfig, survey: &mut Survey) -> Result<(), SourceError> {
-    match delimiter(survey.format) {
-        Some(delimiter) => survey_delimited(object, config, survey, delimiter),
+    match dialect(survey.format, config) {
+        Some(dialect) => survey_delimited(object, config, survey, dialect),
         None if survey.format == InputFormat::Jsonl => survey_jsonl(object, config, survey),
         None => survey_samples(object, config, survey),
     }
@@ -47,15 +47,15 @@ fn survey_delimited(
     object: &Object,
     config: &SourceConfig,
     survey: &mut Survey,
-    delimiter: u8,
+    dialect: delimited::Dialect,
 ) -> Result<(), SourceError> {
     let reader = object.open_decompressed(0..object.size, survey.compression)?;
-    let mut lines = Splitter::new(reader, 0, Some(delimiter));
+    let mut lines = dialect.split(reader, 0);
     let header = lines
         .next()
         .map_err(|error| SourceError::from_io(&object.name, error))?;
     let names = match header {
-        Some(piece) => delimited::fields(&piece, delimiter),
+        Some(piece) => delimited::fields(&piece, dialect),
         None => Err("it has no header line".to_owned()),
     };
     let names = names.map_err(|problem| SourceError::Corrupt {

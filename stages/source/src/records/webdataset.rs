@@ -109,6 +109,7 @@ impl<R: Read> Samples<R> {
             Some(Failure::new(FailureReason::TooLarge, detail))
         } else {
             let content = self.archive.content()?;
+            sample.bytes += content.len();
             fill(sample, extension, content)
                 .err()
                 .map(|problem| Failure::new(FailureReason::CorruptRow, format!("`{name}`: {problem}")))

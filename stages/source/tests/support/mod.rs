@@ -88,6 +88,12 @@ pub async fn batches(
     Ok(extents)
 }
 
+/// How many rows each batch of a file has.
+pub async fn batch_lengths(source: &Source, input: &Input, survey: &Survey) -> Vec<usize> {
+    let extents = batches(source, input, survey).await.expect("reads");
+    extents.iter().flatten().map(|batch| batch.rows.len()).collect()
+}
+
 /// A survey and all rows of a file, with what was filtered.
 pub struct Whole {
     pub survey: Survey,
