@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::config::{Compression, Config, KeptImages};
 use crate::embedded::{self, EmbeddedSamples};
 use crate::model::{self, Model};
+use crate::packing::packing;
 use crate::plan::{self, Identity, Plan, PlanError};
 use crate::run::{self, Flow, Meters, PlannedUnit, Run, RunError};
 use crate::stages::{self, Stages};
@@ -177,6 +178,9 @@ fn shard_config(
         optional: OptionalColumns {
             image_features: model::extras(&config.output).features.map(|_| model.width as i32),
             reconstruction_cosine: config.output.reconstruction,
+            caption_column: !config.input.caption_columns.is_empty(),
+            caption_truncated: config.text.mark_truncated,
+            text_dropped: config.sequence.text_dropout > 0.0,
         },
         kept: plan
             .inputs
@@ -187,6 +191,7 @@ fn shard_config(
         provenance,
         vocabulary,
         images: config.output.images != KeptImages::None,
+        packing: stages.packing.map(packing),
     })
 }
 

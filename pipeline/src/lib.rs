@@ -20,6 +20,7 @@ pub mod export;
 pub mod job;
 pub mod logging;
 pub mod model;
+pub mod packing;
 pub mod plan;
 pub mod progress;
 pub mod run;

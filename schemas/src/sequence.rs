@@ -79,6 +79,8 @@ pub struct Sequence {
     pub image_start: u32,
     /// The number of visual codes.
     pub image_len: u32,
+    /// Whether the text was left out, so that a model learns to do without.
+    pub text_dropped: bool,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use img2tokens_fetch::RobotsPolicy;
 use img2tokens_image::Resize;
-use img2tokens_sequence::OrderPolicy;
+use img2tokens_sequence::{CaptionChoice, OrderPolicy, PackMethod};
 use img2tokens_source::{Filter, InputFormat};
 use img2tokens_text::Cleanup;
 use img2tokens_vision::{Dtype, Merger};
@@ -45,6 +45,8 @@ section! {
         url_column: Option<String> = None,
         /// The column of captions; by default the first known name (TEXT, caption, text, ..).
         text_column: Option<String> = None,
+        /// Columns of captions, where there are several (the page's own, synthetic ones); instead of text_column.
+        caption_columns: Vec<String> = Vec::new(),
         /// The column of unique row names; by default the first known name, else file and row number.
         key_column: Option<String> = None,
         /// Input columns that go through to the output as they are.
@@ -236,6 +238,10 @@ section! {
         tokenizer: String = "builtin:bytes".to_owned(),
         /// The most ids of a caption; the rest is cut off.
         max_tokens: usize = 1024,
+        /// Which of input.caption_columns is taken: "first" (that is there), or their weights, drawn by the row's key.
+        captions: CaptionChoice = CaptionChoice::First,
+        /// Write the column caption_truncated: whether the caption was cut off.
+        mark_truncated: bool = false,
         /// What is done to captions first: { html_entities, whitespace, nfc }, all off.
         cleanup: Cleanup = Cleanup::default(),
     }
@@ -250,6 +256,12 @@ section! {
         bos: bool = false,
         /// End sequences with its EOS.
         eos: bool = true,
+        /// The probability that a text_image sequence goes without its text, for guidance without a classifier.
+        text_dropout: f64 = 0.0,
+        /// Pack sequences to contexts of at most so many ids, in packed/; by default they are not packed.
+        pack: Option<u32> = None,
+        /// best_fit, by which no picture is split, or concat, by which no room is left.
+        packing: PackMethod = PackMethod::BestFit,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Values that have the right type and still cannot be.
 
-use img2tokens_sequence::OrderPolicy;
+use img2tokens_sequence::{CaptionChoice, OrderPolicy};
 
 use super::{Config, ConfigError};
 
@@ -37,6 +37,7 @@ pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
         ("vision.threads", config.vision.threads.unwrap_or(1) as u64),
         ("vision.max_tokens", config.vision.max_tokens.unwrap_or(1) as u64),
         ("text.max_tokens", config.text.max_tokens as u64),
+        ("sequence.pack", config.sequence.pack.unwrap_or(1).into()),
         ("output.row_group_rows", config.output.row_group_rows as u64),
     ];
     if let Some((key, value)) = positive.into_iter().find(|(_, value)| *value == 0) {
@@ -58,6 +59,28 @@ pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
             probability.to_string(),
             "a probability lies between 0 and 1",
         );
+    }
+    if !(0.0..=1.0).contains(&config.sequence.text_dropout) {
+        let value = config.sequence.text_dropout.to_string();
+        return wrong(
+            "sequence.text_dropout",
+            value,
+            "a probability lies between 0 and 1",
+        );
+    }
+    let columns = &config.input.caption_columns;
+    if let Some(text_column) = config.input.text_column.as_ref().filter(|_| !columns.is_empty()) {
+        let message = "it cannot be set beside input.caption_columns; name it among them";
+        return wrong("input.text_column", format!("{text_column:?}"), message);
+    }
+    if let CaptionChoice::Mix(weights) = &config.text.captions
+        && weights.len() != columns.len()
+    {
+        let message = format!(
+            "input.caption_columns names {} columns, and each needs a weight",
+            columns.len()
+        );
+        return wrong("text.captions", format!("{weights:?}"), &message);
     }
     Ok(())
 }

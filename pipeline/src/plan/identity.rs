@@ -102,7 +102,12 @@ fn settings(config: &Config) -> Value {
             "min_tokens": vision.min_tokens,
             "max_tokens": vision.max_tokens,
         },
-        "text": { "max_tokens": config.text.max_tokens, "cleanup": config.text.cleanup },
+        "text": {
+            "max_tokens": config.text.max_tokens,
+            "cleanup": config.text.cleanup,
+            "captions": config.text.captions,
+            "mark_truncated": config.text.mark_truncated,
+        },
         "sequence": config.sequence,
         "output": {
             "compression": output.compression,

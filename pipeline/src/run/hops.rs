@@ -12,6 +12,7 @@ use md5::Md5;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::Receiver;
 
+use super::caption::Caption;
 use super::error::TokenizeError;
 use super::picture::{ImageBytes, KeptPicture};
 use super::ticket::Ticket;
@@ -23,7 +24,7 @@ use crate::stages::Stages;
 pub(super) struct WantedPair {
     pub(super) ticket: Ticket,
     pub(super) picture: PictureSource,
-    pub(super) caption: String,
+    pub(super) caption: Caption,
     pub(super) stated_digest: Option<StatedDigest>,
 }
 
@@ -31,7 +32,7 @@ pub(super) struct WantedPair {
 pub(super) struct EncodedPair {
     ticket: Ticket,
     image: ImageBytes,
-    caption: String,
+    caption: Caption,
     stated_digest: Option<StatedDigest>,
 }
 
@@ -51,7 +52,7 @@ pub(super) struct TokenizedPair {
 
 /// What the row says of the pair beside its ids.
 struct PictureFacts {
-    caption: String,
+    caption: Caption,
     width: u32,
     height: u32,
     sha256: Digest,
@@ -134,7 +135,7 @@ fn prepare_bytes(
     stages: &Stages,
     image: ImageBytes,
     stated: Option<StatedDigest>,
-    caption: String,
+    caption: Caption,
 ) -> Result<(Pixels, PictureFacts, Option<KeptPicture>), Failure> {
     let bytes = image.as_slice();
     let sha256 = Digest(Sha256::digest(bytes).into());
@@ -142,7 +143,7 @@ fn prepare_bytes(
         check_digest(stated, sha256, bytes)?;
     }
     let prepared = stages.image.prepare(bytes).map_err(Failure::from)?;
-    let kept = KeptPicture::of(stages.keep_images, image, &prepared, &caption)
+    let kept = KeptPicture::of(stages.keep_images, image, &prepared, &caption.text)
         .map_err(|error| Failure::new(FailureReason::CorruptImage, error.to_string()))?;
     let facts = PictureFacts {
         caption,
@@ -247,7 +248,7 @@ fn assemble(
         height,
         sha256,
     } = facts;
-    let text = stages.text.encode(&caption).map_err(Failure::from)?;
+    let text = stages.text.encode(&caption.text).map_err(Failure::from)?;
     let sequences = stages
         .sequence
         .assemble(key, visual.codes(), &text.ids)
@@ -258,6 +259,8 @@ fn assemble(
         reconstruction,
         text_ids: text.ids,
         caption: text.caption,
+        caption_column: caption.column,
+        caption_truncated: text.truncated,
         width,
         height,
         sha256,

@@ -8,6 +8,7 @@
 //! whatever the size of the input. Every hop in capitals ends some pairs as failures: they go straight to their unit's
 //! writer. Several units are in flight, so that one slow host at the end of a unit does not drain the device.
 
+mod caption;
 mod error;
 mod hops;
 mod meters;
@@ -27,6 +28,7 @@ use img2tokens_vision::VisualTokenizer;
 use tokio::sync::mpsc::channel;
 use tokio::task::JoinSet;
 
+pub use caption::Captions;
 pub use error::{RunError, TokenizeError};
 pub use meters::Meters;
 pub use read::PlannedUnit;
@@ -107,7 +109,7 @@ pub async fn run(run: Run) -> Result<Vec<ShardStats>, RunError> {
     let mut hops: JoinSet<Result<Vec<ShardStats>, RunError>> = JoinSet::new();
 
     let reader = read::Reader {
-        source: stages.source.clone(),
+        stages: stages.clone(),
         destination,
         shard,
         meters: meters.clone(),

@@ -7,17 +7,19 @@ use futures::StreamExt;
 use img2tokens_engine::CancellationToken;
 use img2tokens_schemas::{Failure, FailureReason, Outcome, Row};
 use img2tokens_shard::{Destination, ShardConfig, ShardStats, UnitCounts, UnitId};
-use img2tokens_source::{Extent, Input, Source, Survey};
+use img2tokens_source::{Extent, Input, Survey};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::RunError;
+use super::caption::Captions;
 use super::hops::WantedPair;
 use super::meters::Meters;
 use super::ticket::{Ticket, UnitHandle, UnitMessage};
 use super::timings::Timings;
 use super::writer::UnitWriter;
+use crate::stages::Stages;
 
 /// A unit that is to be done, with all it takes to read it.
 #[derive(Debug, Clone)]
@@ -36,7 +38,7 @@ pub struct PlannedUnit {
 
 /// The first hop: from planned units to pairs that want their picture.
 pub(super) struct Reader {
-    pub(super) source: Arc<Source>,
+    pub(super) stages: Arc<Stages>,
     pub(super) destination: Arc<Destination>,
     pub(super) shard: Arc<ShardConfig>,
     pub(super) meters: Meters,
@@ -94,6 +96,7 @@ impl Reader {
                 unit: unit.id,
                 destination: self.destination.clone(),
                 shard: self.shard.clone(),
+                packing: self.stages.packing,
                 messages: inbox,
                 timings: timings.clone(),
                 meters: self.meters.clone(),
@@ -123,6 +126,7 @@ impl Reader {
         };
         let mut place = 0;
         let mut batches = self
+            .stages
             .source
             .rows(&unit.input, &unit.survey, &unit.extent, unit.input_number);
         while let Some(batch) = batches.next().await {
@@ -132,7 +136,7 @@ impl Reader {
             self.meters.read.take(batch.rows_read);
             for row in batch.rows {
                 let waiting_since = Instant::now();
-                match admit(row, handle.clone(), place) {
+                match admit(&self.stages.captions, row, handle.clone(), place) {
                     Admission::Wanted(wanted) => {
                         if rows.send(wanted).await.is_err() {
                             return Ok(());
@@ -162,7 +166,7 @@ enum Admission {
     Refused(Ticket, Failure),
 }
 
-fn admit(row: Result<Row, Outcome>, unit: UnitHandle, place: u64) -> Admission {
+fn admit(captions: &Captions, row: Result<Row, Outcome>, unit: UnitHandle, place: u64) -> Admission {
     let ticket = |index, key, url, kept| Ticket {
         unit,
         place,
@@ -191,11 +195,14 @@ fn admit(row: Result<Row, Outcome>, unit: UnitHandle, place: u64) -> Admission {
             key,
             picture,
             caption,
+            further_captions,
             kept,
             stated_digest,
         }) => {
+            let found = std::iter::once(caption).chain(further_captions).collect();
+            let caption = captions.choose(&key, found);
             let ticket = ticket(index, key, picture.url().map(str::to_owned), kept);
-            match caption.filter(|caption| !caption.trim().is_empty()) {
+            match caption {
                 Some(caption) => Admission::Wanted(WantedPair {
                     ticket,
                     picture,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use img2tokens_engine::{CancellationToken, Reorder};
-use img2tokens_schemas::Outcome;
+use img2tokens_schemas::{Outcome, SequenceRow};
+use img2tokens_sequence::PackConfig;
 use img2tokens_shard::{Destination, ShardConfig, ShardStats, ShardWriter, UnitCounts, UnitId};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -12,12 +13,14 @@ use super::RunError;
 use super::meters::Meters;
 use super::ticket::UnitMessage;
 use super::timings::Timings;
+use crate::packing::ContextPacker;
 
 /// One unit's writer, before it runs.
 pub(super) struct UnitWriter {
     pub(super) unit: UnitId,
     pub(super) destination: Arc<Destination>,
     pub(super) shard: Arc<ShardConfig>,
+    pub(super) packing: Option<PackConfig>,
     pub(super) messages: mpsc::Receiver<UnitMessage>,
     pub(super) timings: Arc<Timings>,
     pub(super) meters: Meters,
@@ -40,13 +43,19 @@ impl UnitWriter {
     }
 
     fn take_all(mut self, runtime: &Handle) -> Result<Option<ShardStats>, RunError> {
-        let mut shard = ShardWriter::begin(&self.destination, self.unit, &self.shard)?;
+        let mut shard = OpenShard {
+            shard: ShardWriter::begin(&self.destination, self.unit, &self.shard)?,
+            packer: self
+                .packing
+                .map(|packing| ContextPacker::new(packing, self.shard.vocabulary))
+                .transpose()?,
+        };
         let mut in_order = Reorder::default();
         let mut all_read = None;
         while let Some(message) = self.messages.blocking_recv() {
             match message {
                 UnitMessage::AllRead(counts) => all_read = Some(counts),
-                UnitMessage::Kept { index, picture } => shard.keep(index, &picture.as_image())?,
+                UnitMessage::Kept { index, picture } => shard.shard.keep(index, &picture.as_image())?,
                 UnitMessage::Ended { place, outcome } => {
                     for outcome in in_order.push(place, *outcome)? {
                         self.push(&mut shard, outcome)?;
@@ -60,23 +69,48 @@ impl UnitWriter {
         }
     }
 
-    fn push(&self, shard: &mut ShardWriter, outcome: Outcome) -> Result<(), RunError> {
+    fn push(&self, shard: &mut OpenShard, outcome: Outcome) -> Result<(), RunError> {
         self.meters.write.take(1);
         match outcome.result {
             Ok(_) => self.meters.write.finish(1),
             Err(_) => self.meters.write.fail(1),
         }
-        Ok(shard.push(outcome)?)
+        shard.push(outcome)
     }
 
-    fn commit(
-        &self,
-        runtime: &Handle,
-        shard: ShardWriter,
-        counts: UnitCounts,
-    ) -> Result<ShardStats, RunError> {
-        let stats = runtime.block_on(shard.commit(counts, self.timings.seconds()))?;
+    fn commit(&self, runtime: &Handle, shard: OpenShard, counts: UnitCounts) -> Result<ShardStats, RunError> {
+        let stats = runtime.block_on(shard.finish()?.commit(counts, self.timings.seconds()))?;
         self.meters.units.add();
         Ok(stats)
+    }
+}
+
+/// A shard under way, and what packs its sequences.
+struct OpenShard {
+    shard: ShardWriter,
+    packer: Option<ContextPacker>,
+}
+
+impl OpenShard {
+    fn push(&mut self, outcome: Outcome) -> Result<(), RunError> {
+        if let (Some(packer), Ok(rows)) = (&mut self.packer, &outcome.result) {
+            for SequenceRow { sequence, .. } in rows {
+                for context in packer.push(&outcome.key, sequence.order, &sequence.input_ids)? {
+                    self.shard.pack(&context)?;
+                }
+            }
+        }
+        Ok(self.shard.push(outcome)?)
+    }
+
+    /// Packs what is left.
+    fn finish(mut self) -> Result<ShardWriter, RunError> {
+        if let Some(packer) = self.packer {
+            let (contexts, _) = packer.finish();
+            for context in contexts {
+                self.shard.pack(&context)?;
+            }
+        }
+        Ok(self.shard)
     }
 }

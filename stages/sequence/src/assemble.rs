@@ -92,11 +92,8 @@ impl SequenceStage {
         codes: &[u16],
         text_ids: &[u32],
     ) -> Result<Sequence, SequenceError> {
-        let text = SegmentRef::Text(if self.drops_text(key, order) {
-            &[]
-        } else {
-            text_ids
-        });
+        let text_dropped = self.drops_text(key, order);
+        let text = SegmentRef::Text(if text_dropped { &[] } else { text_ids });
         let image = SegmentRef::Image(codes);
         let document = self.document(match order {
             Order::ImageText => [image, text],
@@ -108,6 +105,7 @@ impl SequenceStage {
                 input_ids: document.input_ids,
                 image_start: span.start,
                 image_len: span.len,
+                text_dropped,
             }),
             _ => Err(SequenceError::NoCodes),
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Fields, Schema, SchemaRef};
 use img2tokens_schemas::columns::data_fields;
-use img2tokens_schemas::{OptionalColumns, Vocabulary};
+use img2tokens_schemas::{OptionalColumns, Packing, Vocabulary};
 
 use crate::ShardError;
 
@@ -94,6 +94,8 @@ pub struct ShardConfig {
     pub vocabulary: Vocabulary,
     /// Whether every pair with sequences brings its picture along ([`crate::ShardWriter::keep`]).
     pub images: bool,
+    /// How sequences are packed to contexts, if they are ([`crate::ShardWriter::pack`]).
+    pub packing: Option<Packing>,
 }
 
 impl ShardConfig {
@@ -158,6 +160,7 @@ mod tests {
                 eos: 2,
             },
             images: false,
+            packing: None,
         }
     }
 

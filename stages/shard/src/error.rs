@@ -103,6 +103,16 @@ pub enum ShardError {
         /// Pairs pushed that failed.
         failures: u64,
     },
+    /// The ids of contexts are not those of sequences.
+    #[error("{unit}: {packed} ids were packed, and its sequences have {tokens}")]
+    Unpacked {
+        /// The unit.
+        unit: UnitId,
+        /// Ids of its sequences.
+        tokens: u64,
+        /// Ids of its contexts.
+        packed: u64,
+    },
     /// An earlier push failed, so this unit's files are not whole.
     #[error("{0}: an earlier row could not be written")]
     Broken(UnitId),

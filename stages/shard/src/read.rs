@@ -22,11 +22,13 @@ mod cells;
 mod data;
 mod failures;
 mod metadata;
+mod packed;
 mod reader;
 
 pub use data::{DataBatch, DataRow, Sample, SampleBatch};
 pub use failures::{FailureBatch, FailureRow};
 pub use metadata::ShardMetadata;
+pub use packed::{Context, ContextBatch};
 pub use reader::{Reader, Table};
 
 /// Reads `data/part-NNNNN.parquet`, all columns.
@@ -35,3 +37,5 @@ pub type DataReader = Reader<DataBatch>;
 pub type SampleReader = Reader<SampleBatch>;
 /// Reads `failures/part-NNNNN.parquet`.
 pub type FailureReader = Reader<FailureBatch>;
+/// Reads `packed/part-NNNNN.parquet`.
+pub type ContextReader = Reader<ContextBatch>;

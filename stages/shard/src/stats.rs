@@ -28,6 +28,39 @@ pub struct FileChecksum {
     pub blake3: String,
 }
 
+/// What packing came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PackedSummary {
+    /// Rows of the packed file.
+    pub contexts: u64,
+    /// Ids in them.
+    pub tokens: u64,
+    /// Ids that would be in them, were all full.
+    pub capacity: u64,
+}
+
+impl PackedSummary {
+    /// Counts a context of so many ids where `length` fit.
+    pub fn add(&mut self, tokens: usize, length: u32) {
+        self.contexts += 1;
+        self.tokens += tokens as u64;
+        self.capacity += u64::from(length);
+    }
+
+    /// Adds what another sums up.
+    pub const fn merge(&mut self, other: &Self) {
+        self.contexts += other.contexts;
+        self.tokens += other.tokens;
+        self.capacity += other.capacity;
+    }
+
+    /// The part of the contexts that is ids and not room left, from 0 to 1; none if there is no context.
+    #[must_use]
+    pub fn fill_rate(&self) -> Option<f64> {
+        (self.capacity > 0).then(|| self.tokens as f64 / self.capacity as f64)
+    }
+}
+
 /// `stats/part-NNNNN.json`. That it stands says that the unit's other files are whole and final.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShardStats {
@@ -51,6 +84,12 @@ pub struct ShardStats {
     pub image_codes: Distribution,
     /// Ids of a sequence, over all sequences.
     pub input_ids: Distribution,
+    /// Pairs whose caption was cut off.
+    #[serde(default)]
+    pub captions_truncated: u64,
+    /// Sequences that go without their text.
+    #[serde(default)]
+    pub texts_dropped: u64,
     /// How near codes lead back to the encoder's features, over all pairs; none if that was not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reconstruction_cosine: Option<CosineSummary>,
@@ -61,6 +100,12 @@ pub struct ShardStats {
     /// The archive of pictures, if they are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images_file: Option<FileChecksum>,
+    /// The contexts that the sequences were packed to, if they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<PackedSummary>,
+    /// The packed file, if sequences are packed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed_file: Option<FileChecksum>,
     /// Seconds each stage worked on this unit.
     pub timings: Timings,
 }

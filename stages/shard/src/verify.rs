@@ -9,6 +9,7 @@
 mod finding;
 mod ledger;
 mod optional;
+mod packed;
 mod row;
 mod unit;
 

@@ -99,7 +99,7 @@ impl DataColumns {
         self.width.append_value(int32("width", pair.width.into())?);
         self.height.append_value(int32("height", pair.height.into())?);
         self.sha256.append_value(pair.sha256.to_string());
-        self.optional.append(pair)?;
+        self.optional.append(row)?;
         self.kept.append(kept)
     }
 
@@ -208,7 +208,7 @@ fn check_kept(announced: &Fields, batch: &RecordBatch) -> Result<(), ShardError>
     }
 }
 
-fn append_ids(
+pub(super) fn append_ids(
     column: &mut ListBuilder<Int32Builder>,
     name: &'static str,
     ids: &[u32],
@@ -220,7 +220,7 @@ fn append_ids(
     Ok(())
 }
 
-fn int32(column: &'static str, value: u64) -> Result<i32, ShardError> {
+pub(super) fn int32(column: &'static str, value: u64) -> Result<i32, ShardError> {
     i32::try_from(value).map_err(|_| ShardError::Overflow { column, value })
 }
 

@@ -3,17 +3,23 @@
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
-use arrow_array::builder::{ArrayBuilder, FixedSizeListBuilder, Float16Builder, Float32Builder, ListBuilder};
+use arrow_array::builder::{
+    ArrayBuilder, BooleanBuilder, FixedSizeListBuilder, Float16Builder, Float32Builder, ListBuilder,
+    StringBuilder,
+};
 use arrow_schema::DataType;
 use img2tokens_schemas::columns::{feature_row, list_item};
-use img2tokens_schemas::{OptionalColumns, PairTokens};
+use img2tokens_schemas::{OptionalColumns, SequenceRow};
 
 use crate::ShardError;
 
-/// Rows of `image_features` and `reconstruction_cosine` that wait to be encoded.
+/// Rows of the optional columns that wait to be encoded; the order is that of [`OptionalColumns::fields`].
 pub(super) struct OptionalBuilders {
     image_features: Option<FeatureBuilder>,
     reconstruction_cosine: Option<Float32Builder>,
+    caption_column: Option<StringBuilder>,
+    caption_truncated: Option<BooleanBuilder>,
+    text_dropped: Option<BooleanBuilder>,
 }
 
 struct FeatureBuilder {
@@ -34,6 +40,9 @@ impl OptionalBuilders {
         Self {
             image_features: columns.image_features.map(features),
             reconstruction_cosine: columns.reconstruction_cosine.then(Float32Builder::new),
+            caption_column: columns.caption_column.then(StringBuilder::new),
+            caption_truncated: columns.caption_truncated.then(BooleanBuilder::new),
+            text_dropped: columns.text_dropped.then(BooleanBuilder::new),
         }
     }
 
@@ -44,7 +53,8 @@ impl OptionalBuilders {
         })
     }
 
-    pub(super) fn append(&mut self, pair: &PairTokens) -> Result<(), ShardError> {
+    pub(super) fn append(&mut self, row: &SequenceRow) -> Result<(), ShardError> {
+        let (sequence, pair) = (&row.sequence, &row.pair);
         if let Some(builder) = &mut self.image_features {
             let features = pair.features.as_ref().ok_or_else(missing("image_features"))?;
             if features.width() != builder.width {
@@ -60,19 +70,41 @@ impl OptionalBuilders {
             let cosine = pair.reconstruction.ok_or_else(missing("reconstruction_cosine"))?;
             builder.append_value(cosine);
         }
+        if let Some(builder) = &mut self.caption_column {
+            let column = pair
+                .caption_column
+                .as_ref()
+                .ok_or_else(missing("caption_column"))?;
+            builder.append_value(column);
+        }
+        if let Some(builder) = &mut self.caption_truncated {
+            builder.append_value(pair.caption_truncated);
+        }
+        if let Some(builder) = &mut self.text_dropped {
+            builder.append_value(sequence.text_dropped);
+        }
         Ok(())
     }
 
     pub(super) fn finish(&mut self) -> Vec<ArrayRef> {
-        let features = self
-            .image_features
-            .as_mut()
-            .map(|builder| Arc::new(builder.rows.finish()) as ArrayRef);
-        let cosine = self
-            .reconstruction_cosine
-            .as_mut()
-            .map(|builder| Arc::new(builder.finish()) as ArrayRef);
-        features.into_iter().chain(cosine).collect()
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        if let Some(builder) = &mut self.image_features {
+            columns.push(Arc::new(builder.rows.finish()));
+        }
+        if let Some(builder) = &mut self.reconstruction_cosine {
+            columns.push(Arc::new(builder.finish()));
+        }
+        if let Some(builder) = &mut self.caption_column {
+            columns.push(Arc::new(builder.finish()));
+        }
+        for builder in [&mut self.caption_truncated, &mut self.text_dropped] {
+            columns.extend(
+                builder
+                    .as_mut()
+                    .map(|builder| Arc::new(builder.finish()) as ArrayRef),
+            );
+        }
+        columns
     }
 }
 

@@ -1,6 +1,7 @@
 //! How the columns are encoded. All of it is fixed: the same rows give the same bytes.
 
-use arrow_schema::Schema;
+use arrow_schema::{DataType, Schema};
+use img2tokens_schemas::columns::packed_fields;
 use parquet::basic::{Compression as Codec, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
@@ -16,7 +17,7 @@ const ROW_GROUP_BYTES: usize = 256 << 20;
 /// dictionary 16.0 / 14.7, plain 18.0 / 16.5, delta 16.4 / 16.4, byte stream split 14.9 / 14.3. The last saves 7 %, but
 /// of integers only readers of 2024 and later know it.
 pub(crate) fn data_properties(config: &ShardConfig, schema: &Schema) -> Result<WriterProperties, ShardError> {
-    let mut builder = common_properties(config, schema)?;
+    let mut builder = common_properties(config.compression, config.row_group_rows, schema)?;
     // Each value is another one, or nearly: a dictionary would only be given up on, and bounds help nobody.
     for column in ["kept_patches", "caption", "sha256", "key", "url"] {
         builder = builder.set_column_dictionary_enabled(ColumnPath::from(column), false);
@@ -27,6 +28,7 @@ pub(crate) fn data_properties(config: &ShardConfig, schema: &Schema) -> Result<W
     // Numbers of a network: no two alike.
     for column in config.optional.fields() {
         let leaf = match column.name().as_str() {
+            "caption_column" | "caption_truncated" | "text_dropped" => continue,
             "image_features" => ColumnPath::new(
                 ["image_features", "list", "element", "list", "element"]
                     .map(str::to_owned)
@@ -52,12 +54,34 @@ pub(crate) fn failure_properties(
     config: &ShardConfig,
     schema: &Schema,
 ) -> Result<WriterProperties, ShardError> {
-    Ok(common_properties(config, schema)?.build())
+    Ok(common_properties(config.compression, config.row_group_rows, schema)?.build())
+}
+
+pub(crate) fn packed_properties(
+    compression: Compression,
+    row_group_rows: usize,
+    schema: &Schema,
+) -> Result<WriterProperties, ShardError> {
+    let mut builder = common_properties(compression, row_group_rows, schema)?;
+    for column in &packed_fields() {
+        let name = column.name().as_str();
+        let leaf = match column.data_type() {
+            DataType::List(_) => ColumnPath::new([name, "list", "element"].map(str::to_owned).into()),
+            _ => ColumnPath::from(name),
+        };
+        // No context is looked for by what is in it.
+        builder = builder.set_column_statistics_enabled(leaf, EnabledStatistics::None);
+    }
+    Ok(builder.build())
 }
 
 /// The schema's metadata stand in the file twice: within the Arrow schema, where pyarrow and `datasets` look, and as
 /// the file's own, where all others do.
-fn common_properties(config: &ShardConfig, schema: &Schema) -> Result<WriterPropertiesBuilder, ShardError> {
+fn common_properties(
+    compression: Compression,
+    row_group_rows: usize,
+    schema: &Schema,
+) -> Result<WriterPropertiesBuilder, ShardError> {
     let pairs = schema
         .metadata()
         .iter()
@@ -65,8 +89,8 @@ fn common_properties(config: &ShardConfig, schema: &Schema) -> Result<WriterProp
     Ok(WriterProperties::builder()
         .set_created_by(format!("img2tokens version {}", env!("CARGO_PKG_VERSION")))
         .set_key_value_metadata(Some(pairs.collect()))
-        .set_compression(codec(config.compression)?)
-        .set_max_row_group_row_count(Some(config.row_group_rows))
+        .set_compression(codec(compression)?)
+        .set_max_row_group_row_count(Some(row_group_rows))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES)))
 }
 

@@ -178,7 +178,7 @@ impl Table for DataBatch {
     }
 }
 
-fn order_named(name: &str) -> Result<Order, Problem> {
+pub(super) fn order_named(name: &str) -> Result<Order, Problem> {
     let orders = [Order::ImageText, Order::TextImage];
     orders
         .into_iter()

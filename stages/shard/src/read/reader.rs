@@ -35,6 +35,7 @@ mod sealed {
     impl Sealed for crate::read::DataBatch {}
     impl Sealed for crate::read::SampleBatch {}
     impl Sealed for crate::read::FailureBatch {}
+    impl Sealed for crate::read::ContextBatch {}
 }
 
 /// Reads a table of a unit: an iterator of its batches, of at most 1,024 rows each.

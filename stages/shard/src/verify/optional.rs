@@ -31,6 +31,12 @@ pub(super) fn check_optional(batch: &RecordBatch, row: usize, codes: usize, wron
     }
 }
 
+/// Whether the row says that its text was dropped, if there is such a column.
+pub(super) fn text_dropped(batch: &RecordBatch, row: usize) -> Option<bool> {
+    let column = batch.column_by_name("text_dropped")?;
+    Some(column.as_boolean_opt()?.value(row))
+}
+
 /// The row's cosine, if there is such a column.
 pub(super) fn reconstruction_cosine(batch: &RecordBatch, row: usize) -> Option<f32> {
     let column = batch.column_by_name("reconstruction_cosine")?;

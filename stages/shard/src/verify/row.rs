@@ -146,6 +146,21 @@ fn check_parts(
     check_text(vocabulary, row, parts, wrong);
 }
 
+/// Whether `said`, that the text was dropped, is what the ids are.
+pub(super) fn check_dropped(
+    vocabulary: &Vocabulary,
+    sample: &Sample<'_>,
+    said: bool,
+    wrong: &mut impl FnMut(String),
+) {
+    let is_text = |id: &&i32| {
+        is_below(**id, vocabulary.text_size) && !is(**id, vocabulary.bos) && !is(**id, vocabulary.eos)
+    };
+    if said == sample.input_ids.iter().any(|id| is_text(&id)) {
+        wrong(format!("text_dropped is {said}, and its ids say otherwise"));
+    }
+}
+
 /// Beside the image stands the caption, or nothing of it (text dropout), between a BOS and an EOS that may lack.
 fn check_text(vocabulary: &Vocabulary, row: &DataRow<'_>, parts: &Parts<'_>, wrong: &mut impl FnMut(String)) {
     let without_bos = |ids| strip(ids, <[i32]>::split_first, vocabulary.bos);

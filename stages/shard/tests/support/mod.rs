@@ -42,6 +42,7 @@ pub fn config() -> ShardConfig {
         provenance: serde_json::json!({ "model": "nano", "selection": "argmax" }),
         vocabulary: VOCABULARY,
         images: false,
+        packing: None,
     }
 }
 
@@ -139,6 +140,8 @@ fn sequences(row: usize, kept: &[bool], text_ids: &[u32], orders: &[Order]) -> V
         reconstruction: None,
         text_ids: text_ids.to_vec(),
         caption: format!("Ein Bild, № {row}"),
+        caption_column: None,
+        caption_truncated: row % 7 == 2,
         width: 640 + row as u32,
         height: 480,
         sha256: Digest([row as u8; 32]),
@@ -175,6 +178,7 @@ fn sequence(order: Order, pair: &PairTokens) -> Sequence {
         input_ids,
         image_start,
         image_len: pair.visual.codes().len() as u32,
+        text_dropped: false,
     }
 }
 
