@@ -1,4 +1,4 @@
-//! What becomes of captions and sequences: which caption, in which order, with or without its text, packed to contexts.
+//! What becomes of captions and sequences: which caption, in which order, with or without its text, with texts among them.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -6,249 +6,15 @@
     reason = "a failed step is a failed test"
 )]
 
+mod pair_scene;
 mod program;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
-use arrow_array::{Array, RecordBatch};
-use img2tokens_test_support::{Reply, StaticSite};
-use program::{
-    batches, code, complaint, data_rows, files, messages, run, shared, succeed, write_config, write_parquet,
-};
-
-const PICTURES: [&str; 3] = ["astronaut.jpg", "chelsea.png", "rocket.jpg"];
-const PAIRS: usize = 40;
-
-/// Forty pairs with keys of their own and two captions, over three pictures.
-struct Case {
-    folder: tempfile::TempDir,
-    site: StaticSite,
-}
-
-impl Case {
-    fn new() -> Self {
-        let (folder, site) = (tempfile::tempdir().unwrap(), StaticSite::start());
-        for name in PICTURES {
-            let bytes = std::fs::read(shared("golden/images").join(name)).unwrap();
-            site.put(format!("/{name}"), Reply::ok(bytes));
-        }
-        let case = Self { folder, site };
-        case.write("pairs.parquet", 0..PAIRS);
-        case
-    }
-
-    fn write(&self, name: &str, pairs: impl Iterator<Item = usize> + Clone) {
-        let column = |value: &dyn Fn(usize) -> Option<String>| pairs.clone().map(value).collect();
-        let url = |pair: usize| self.site.url(&format!("/{}", PICTURES[pair % PICTURES.len()]));
-        write_parquet(
-            &self.folder.path().join(name),
-            &[
-                ("key", column(&|pair| Some(format!("pair-{pair}")))),
-                ("URL", column(&|pair| Some(url(pair)))),
-                ("TEXT", column(&|pair| Some("x".repeat(1 + pair % 17)))),
-                (
-                    "synthetic",
-                    column(&|pair| (pair % 5 != 0).then(|| format!("s{}", "y".repeat(pair)))),
-                ),
-            ],
-        );
-    }
-
-    /// Runs over an input with these settings; gives the output.
-    fn run(&self, input: &str, name: &str, settings: &[&str]) -> PathBuf {
-        let output = self.folder.path().join(name);
-        let config = self.config(input, &output);
-        let mut arguments = vec!["run", config.to_str().unwrap()];
-        arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
-        succeed(&arguments);
-        output
-    }
-
-    fn config(&self, input: &str, output: &Path) -> PathBuf {
-        let config = output.with_extension("toml");
-        let further = "[fetch]\nallow_private_addresses = true\n";
-        write_config(&config, &self.folder.path().join(input), output, further);
-        config
-    }
-}
-
-fn texts(batch: &RecordBatch, column: &str) -> Vec<String> {
-    let texts = batch[column].as_string::<i32>();
-    texts.iter().map(|text| text.unwrap().to_owned()).collect()
-}
-
-fn ids(batch: &RecordBatch, column: &str, row: usize) -> Vec<i32> {
-    let list = batch[column].as_list::<i32>().value(row);
-    list.as_primitive::<Int32Type>().values().to_vec()
-}
-
-/// The ids of every sequence by key and order.
-type Sequences = BTreeMap<(String, String), Vec<i32>>;
-
-fn sequences(output: &Path) -> Sequences {
-    let rows = data_rows(output).into_iter();
-    rows.map(|row| ((row.key, row.order), row.input_ids)).collect()
-}
-
-/// The sequences that contexts are made of, put together again; each context has at most `length` ids.
-fn unpacked(folder: &Path, length: usize) -> Sequences {
-    let mut pieces: BTreeMap<(String, String), Vec<(i32, Vec<i32>)>> = BTreeMap::new();
-    for batch in batches(folder) {
-        for row in 0..batch.num_rows() {
-            let input_ids = ids(&batch, "input_ids", row);
-            assert!((1..=length).contains(&input_ids.len()));
-            let starts = ids(&batch, "segment_starts", row);
-            let offsets = ids(&batch, "segment_offsets", row);
-            let of_list = |column: &str| {
-                let list = batch[column].as_list::<i32>().value(row);
-                let texts = list.as_string::<i32>();
-                texts
-                    .iter()
-                    .map(|text| text.unwrap().to_owned())
-                    .collect::<Vec<_>>()
-            };
-            let names = std::iter::zip(of_list("keys"), of_list("orders"));
-            let ends = starts.iter().skip(1).copied().chain([input_ids.len() as i32]);
-            for (((start, end), offset), name) in starts.iter().zip(ends).zip(offsets).zip(names) {
-                let ids = input_ids[*start as usize..end as usize].to_vec();
-                pieces.entry(name).or_default().push((offset, ids));
-            }
-        }
-    }
-    let joined = pieces.into_iter().map(|(name, mut pieces)| {
-        pieces.sort();
-        let mut whole = Vec::new();
-        for (offset, ids) in pieces {
-            assert_eq!(whole.len(), offset as usize, "a piece follows the one before it");
-            whole.extend(ids);
-        }
-        (name, whole)
-    });
-    joined.collect()
-}
-
-fn stats(output: &Path) -> serde_json::Value {
-    serde_json::from_slice(&std::fs::read(output.join("stats/part-00000.json")).unwrap()).unwrap()
-}
-
-#[test]
-fn contexts_hold_every_sequence_once_and_are_the_same_in_every_run() {
-    let case = Case::new();
-    for method in ["best_fit", "concat"] {
-        let method_setting = format!("sequence.packing={method}");
-        let settings = [
-            "sequence.order=both",
-            "sequence.pack=300",
-            "input.unit_rows=16",
-            &method_setting,
-        ];
-        let output = case.run("pairs.parquet", method, &settings);
-        assert_eq!(unpacked(&output.join("packed"), 300), sequences(&output));
-        succeed(&["verify", output.to_str().unwrap()]);
-        let packed = stats(&output)["packed"].clone();
-        let of_ids = stats(&output)["input_ids"]["sum"].clone();
-        assert_eq!(packed["tokens"], of_ids);
-        assert_eq!(packed["capacity"], 300 * packed["contexts"].as_u64().unwrap());
-        let again = [&settings[..], &["vision.batch_size=3", "fetch.concurrency=2"]].concat();
-        let again = case.run("pairs.parquet", &format!("{method}-again"), &again);
-        let tables = |output: &Path| {
-            let mut tables = files(output);
-            tables.retain(|name, _| name.ends_with(".parquet"));
-            tables
-        };
-        assert_eq!(tables(&output).len(), 9, "three units of three files");
-        assert!(tables(&output) == tables(&again));
-    }
-}
-
-#[test]
-fn concat_leaves_no_room_and_best_fit_splits_no_picture() {
-    let case = Case::new();
-    let concat = case.run(
-        "pairs.parquet",
-        "concat",
-        &["sequence.pack=50", "sequence.packing=concat"],
-    );
-    let lengths: Vec<usize> = batches(&concat.join("packed"))
-        .iter()
-        .flat_map(|batch| (0..batch.num_rows()).map(|row| ids(batch, "input_ids", row).len()))
-        .collect();
-    let (last, full) = lengths.split_last().unwrap();
-    assert!(
-        full.iter().all(|length| *length == 50) && *last <= 50,
-        "{lengths:?}"
-    );
-    let best_fit = case.run("pairs.parquet", "best-fit", &["sequence.pack=260"]);
-    for batch in batches(&best_fit.join("packed")) {
-        for row in 0..batch.num_rows() {
-            let input_ids = ids(&batch, "input_ids", row);
-            let marks: Vec<i32> = input_ids
-                .into_iter()
-                .filter(|id| (259..261).contains(id))
-                .collect();
-            assert!(marks.chunks(2).all(|pair| pair == [259, 260]), "{marks:?}");
-        }
-    }
-}
-
-#[test]
-fn contexts_that_a_picture_does_not_fit_into_are_refused_before_the_run() {
-    let case = Case::new();
-    let config = case.config("pairs.parquet", &case.folder.path().join("out"));
-    let arguments = ["run", config.to_str().unwrap(), "--set", "sequence.pack=20"];
-    let message = complaint(&arguments, 2);
-    assert!(
-        message.contains("sequence.pack = 20") && message.contains("concat"),
-        "{message}"
-    );
-}
-
-#[test]
-fn verify_finds_contexts_that_are_not_those_of_the_units_sequences() {
-    let case = Case::new();
-    let output = case.run(
-        "pairs.parquet",
-        "out",
-        &["sequence.pack=300", "input.unit_rows=20"],
-    );
-    std::fs::copy(
-        output.join("packed/part-00001.parquet"),
-        output.join("packed/part-00000.parquet"),
-    )
-    .unwrap();
-    let verified = run(&["verify", output.to_str().unwrap()]);
-    assert_eq!(code(&verified), 1, "{}", messages(&verified));
-    let found = String::from_utf8(verified.stdout).unwrap();
-    assert!(
-        found.contains("packed/part-00000.parquet: its ids are not those"),
-        "{found}"
-    );
-}
-
-#[test]
-fn the_export_packs_all_units_into_one_stream_of_contexts() {
-    let case = Case::new();
-    let output = case.run("pairs.parquet", "out", &["input.unit_rows=7"]);
-    for method in ["best_fit", "concat"] {
-        let destination = case.folder.path().join(method);
-        let length = ["--context-length", "400", "--packing", method];
-        let paths = [
-            "export",
-            "packed",
-            output.to_str().unwrap(),
-            destination.to_str().unwrap(),
-        ];
-        let message = succeed(&[&paths[..], &length].concat());
-        assert!(
-            message.contains("contexts of 400 ids, ") && message.contains("% full"),
-            "{message}"
-        );
-        assert_eq!(unpacked(&destination, 400), sequences(&output));
-    }
-}
+use pair_scene::{Case, PAIRS, ids, sequences, stats, texts, unpacked};
+use program::{batches, complaint, data_rows, files, succeed};
 
 /// What is drawn for a pair: its order, and whether its text was dropped.
 fn drawn(output: &Path) -> BTreeMap<String, (String, bool)> {
@@ -356,4 +122,97 @@ fn a_caption_that_is_cut_off_is_marked_and_counted() {
     }
     assert!(cut > 0);
     assert_eq!(stats(&output)["captions_truncated"], cut);
+}
+
+/// Twelve texts in JSONL, the third of them blank.
+fn corpus(case: &Case) -> String {
+    let file = case.folder.path().join("corpus.jsonl");
+    let line = |number: usize| {
+        let text = if number == 2 {
+            " ".to_owned()
+        } else {
+            format!("text {number}")
+        };
+        format!("{}\n", serde_json::json!({ "text": text }))
+    };
+    std::fs::write(&file, (0..12).map(line).collect::<String>()).unwrap();
+    format!("text_corpus.paths=[{:?}]", file.display().to_string())
+}
+
+#[test]
+fn texts_of_a_corpus_are_mixed_in_by_their_share_each_once_and_accounted_for() {
+    let case = Case::new();
+    let corpus = corpus(&case);
+    let settings = [
+        "text_corpus.share=0.2",
+        "input.unit_rows=13",
+        "sequence.pack=300",
+        &corpus,
+    ];
+    let output = case.run("pairs.parquet", "out", &settings);
+    succeed(&["verify", output.to_str().unwrap()]);
+    let rows = data_rows(&output);
+    let places: Vec<usize> = (0..rows.len()).filter(|row| rows[*row].order == "text").collect();
+    assert_eq!(
+        places.len(),
+        9,
+        "one after every four pairs, but for the blank one"
+    );
+    assert!(
+        places
+            .windows(2)
+            .all(|pair| (4..10).contains(&(pair[1] - pair[0]))),
+        "{places:?}"
+    );
+    let texts: Vec<&str> = places.iter().map(|row| rows[*row].caption.as_str()).collect();
+    let expected: Vec<String> = (0..10)
+        .filter(|number| *number != 2)
+        .map(|number| format!("text {number}"))
+        .collect();
+    assert_eq!(texts, expected);
+    for row in places.iter().map(|row| &rows[*row]) {
+        assert!(row.key.starts_with("text-") && row.image_codes.is_empty() && row.size == (0, 0));
+        assert_eq!(row.input_ids, [&row.text_ids[..], &[2]].concat());
+    }
+    assert_eq!(
+        program::failures(&output).into_values().collect::<Vec<_>>(),
+        ["empty_caption"]
+    );
+    assert_eq!(unpacked(&output.join("packed"), 300), sequences(&output));
+    let again = case.run(
+        "pairs.parquet",
+        "again",
+        &[&settings[..], &["vision.batch_size=2"]].concat(),
+    );
+    for folder in ["data", "failures", "packed"] {
+        assert!(
+            files(&output.join(folder)) == files(&again.join(folder)),
+            "{folder}"
+        );
+    }
+    let destination = case.folder.path().join("megatron");
+    succeed(&[
+        "export",
+        "megatron",
+        output.to_str().unwrap(),
+        destination.to_str().unwrap(),
+    ]);
+    assert!(destination.join("text.bin").exists());
+}
+
+#[test]
+fn a_corpus_without_a_share_and_one_without_texts_are_refused() {
+    let case = Case::new();
+    let corpus = corpus(&case);
+    let config = case.config("pairs.parquet", &case.folder.path().join("out"));
+    let wrong = |settings: &[&str], said: &str| {
+        let set = settings.iter().flat_map(|setting| ["--set", setting]);
+        let arguments: Vec<&str> = ["run", config.to_str().unwrap()].into_iter().chain(set).collect();
+        let message = complaint(&arguments, 2);
+        assert!(message.contains(said), "{message}");
+    };
+    wrong(&[&corpus], "text_corpus.share");
+    let share = "text_corpus.share=0.1";
+    wrong(&[&corpus, share, "text_corpus.column=body"], "body");
+    wrong(&["text_corpus.share=1.5"], "text_corpus.share");
 }

@@ -138,6 +138,13 @@ fn optional_columns(plan: &Plan, totals: &Totals) -> String {
             settings["sequence"]["text_dropout"], totals.texts_dropped
         );
     }
+    if totals.texts > 0 {
+        let _ = writeln!(
+            text,
+            "- {} sequences are texts alone, of a corpus (order `text`): {} of all, as asked for.",
+            totals.texts, settings["text_corpus"]["share"]
+        );
+    }
     if totals.captions_truncated > 0 {
         let _ = writeln!(
             text,

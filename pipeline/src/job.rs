@@ -6,17 +6,18 @@ use std::sync::Arc;
 use img2tokens_engine::CancellationToken;
 use img2tokens_schemas::OptionalColumns;
 use img2tokens_shard::{Destination, ShardConfig, ShardError, ShardStats};
-use img2tokens_source::{Input, SourceError, expand};
+use img2tokens_source::{Input, InputFormat, Source, SourceError, expand};
 use img2tokens_vision::ModelConfig;
 use serde_json::json;
 
 use crate::config::{Compression, Config, KeptImages};
+use crate::corpus::TextCorpus;
 use crate::embedded::{self, EmbeddedSamples};
 use crate::model::{self, Model};
 use crate::packing::packing;
-use crate::plan::{self, Identity, Plan, PlanError};
+use crate::plan::{self, Identity, Plan, PlanError, PlannedInput};
 use crate::run::{self, Flow, Meters, PlannedUnit, Run, RunError};
-use crate::stages::{self, Stages};
+use crate::stages::{self, StageError, Stages};
 use crate::storage;
 use crate::storage::Located;
 
@@ -32,6 +33,7 @@ pub struct Job {
     pub destination: Arc<Destination>,
     model: Model,
     stages: Stages,
+    texts: Option<TextCorpus>,
     shard: ShardConfig,
     samples: Option<EmbeddedSamples>,
 }
@@ -48,18 +50,24 @@ impl Job {
         let destination = Arc::new(storage::destination(&config.output.path)?);
         let samples = embedded::start_if_asked(&config).await?;
         let inputs = inputs(&config, samples.as_ref()).await?;
+        let corpus_source = Arc::new(Source::new(stages::corpus_config(
+            &config.text_corpus,
+            &config.input,
+        )));
+        let texts = expand_all(&config.text_corpus.paths, config.text_corpus.format).await?;
         let identity = Identity::new(&config, &model, &stages.text, limit)?;
         let plan = match Plan::read(&destination).await? {
             Some(plan) => plan,
             None => {
-                plan::make(&stages.source, &inputs, identity.clone())
-                    .await?
-                    .store(&destination)
-                    .await?
+                let mut plan = plan::make(&stages.source, &inputs, identity.clone()).await?;
+                plan::survey_texts(&corpus_source, &texts, &mut plan).await?;
+                plan.store(&destination).await?
             }
         };
         plan.check_identity(&identity)?;
-        let inputs = unchanged_inputs(&plan, &inputs).await?;
+        let inputs = unchanged_inputs(&plan.inputs, &inputs).await?;
+        let texts = unchanged_inputs(&plan.texts, &texts).await?;
+        let texts = open_corpus(&config, &plan, corpus_source, texts)?;
         let units = plan.planned_units(&inputs);
         let shard = shard_config(&config, &plan, &stages, model.config())?;
         Ok(Self {
@@ -69,6 +77,7 @@ impl Job {
             destination,
             model,
             stages,
+            texts,
             shard,
             samples,
         })
@@ -93,6 +102,7 @@ impl Job {
         };
         let ran = run::run(Run {
             stages: self.stages,
+            texts: self.texts.map(Arc::new),
             tokenizer,
             units,
             destination: self.destination,
@@ -117,15 +127,20 @@ pub(crate) async fn inputs(
     config: &Config,
     samples: Option<&EmbeddedSamples>,
 ) -> anyhow::Result<Vec<Arc<Input>>> {
+    let locations = config.input.paths.iter().map(|pattern| match samples {
+        Some(samples) if pattern == embedded::SAMPLES => samples.pairs_file(),
+        _ => pattern.clone(),
+    });
+    expand_all(&locations.collect::<Vec<_>>(), config.input.format).await
+}
+
+/// The files that these locations mean, each once.
+async fn expand_all(locations: &[String], format: Option<InputFormat>) -> anyhow::Result<Vec<Arc<Input>>> {
     let mut inputs = Vec::new();
-    for pattern in &config.input.paths {
-        let location = match samples {
-            Some(samples) if pattern == embedded::SAMPLES => samples.pairs_file(),
-            _ => pattern.clone(),
-        };
-        let Located { store, root, path } = storage::resolve(&location)?;
+    for location in locations {
+        let Located { store, root, path } = storage::resolve(location)?;
         inputs.extend(
-            expand(&store, &root, &path, config.input.format)
+            expand(&store, &root, &path, format)
                 .await?
                 .into_iter()
                 .map(Arc::new),
@@ -138,11 +153,14 @@ pub(crate) async fn inputs(
 }
 
 /// The plan's inputs in the plan's order, each as large and of the same entity tag as it was.
-async fn unchanged_inputs(plan: &Plan, inputs: &[Arc<Input>]) -> Result<Vec<Arc<Input>>, PlanError> {
+async fn unchanged_inputs(
+    planned: &[PlannedInput],
+    inputs: &[Arc<Input>],
+) -> Result<Vec<Arc<Input>>, PlanError> {
     let by_name: BTreeMap<&str, &Arc<Input>> =
         inputs.iter().map(|input| (input.name.as_str(), input)).collect();
-    let mut unchanged = Vec::with_capacity(plan.inputs.len());
-    for planned in &plan.inputs {
+    let mut unchanged = Vec::with_capacity(planned.len());
+    for planned in planned {
         let input = by_name
             .get(planned.name.as_str())
             .ok_or_else(|| PlanError::InputGone {
@@ -152,6 +170,25 @@ async fn unchanged_inputs(plan: &Plan, inputs: &[Arc<Input>]) -> Result<Vec<Arc<
         unchanged.push(Arc::clone(input));
     }
     Ok(unchanged)
+}
+
+/// The corpus of texts, if one is mixed in.
+fn open_corpus(
+    config: &Config,
+    plan: &Plan,
+    source: Arc<Source>,
+    inputs: Vec<Arc<Input>>,
+) -> Result<Option<TextCorpus>, StageError> {
+    if inputs.is_empty() {
+        return Ok(None);
+    }
+    let surveys = plan.texts.iter().map(|planned| planned.survey.clone());
+    Ok(Some(TextCorpus {
+        source,
+        text: stages::open_text(&config.text, config.text_corpus.max_tokens)?,
+        mix: config.text_corpus.share,
+        files: inputs.into_iter().zip(surveys).collect(),
+    }))
 }
 
 fn shard_config(
@@ -191,6 +228,7 @@ fn shard_config(
         provenance,
         vocabulary,
         images: config.output.images != KeptImages::None,
+        texts: !plan.texts.is_empty(),
         packing: stages.packing.map(packing),
     })
 }

@@ -14,6 +14,7 @@ pub mod card;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod corpus;
 pub mod embedded;
 pub mod exit;
 pub mod export;

@@ -12,7 +12,7 @@ use img2tokens_source::{Source, SourceConfig};
 use img2tokens_text::{TextConfig, TextStage};
 use img2tokens_vision::ModelConfig;
 
-use crate::config::{Config, Fetch, Image, Input, KeptImages, Text};
+use crate::config::{Config, Fetch, Image, Input, KeptImages, Text, TextCorpus};
 use crate::packing::pack_config;
 use crate::run::Captions;
 
@@ -82,7 +82,7 @@ impl Stages {
     /// # Errors
     /// If one of them cannot be built as configured.
     pub fn new(config: &Config, model: &ModelConfig) -> Result<Self, StageError> {
-        let text = open_text(&config.text)?;
+        let text = open_text(&config.text, config.text.max_tokens)?;
         let vocabulary = vocabulary(&text, model);
         let sequence = SequenceConfig {
             order: config.sequence.order,
@@ -154,10 +154,26 @@ pub fn source_config(input: &Input) -> SourceConfig {
     }
 }
 
-fn open_text(text: &Text) -> Result<TextStage, StageError> {
+/// The settings by which texts of a corpus are read.
+#[must_use]
+pub fn corpus_config(corpus: &TextCorpus, input: &Input) -> SourceConfig {
+    SourceConfig {
+        format: corpus.format,
+        texts_alone: true,
+        text_column: corpus.column.clone(),
+        unit_rows: NonZeroU64::new(input.unit_rows).unwrap_or(NonZeroU64::MIN),
+        ..SourceConfig::default()
+    }
+}
+
+/// The text stage, for captions or texts of at most so many ids.
+///
+/// # Errors
+/// If the tokenizer cannot be used.
+pub fn open_text(text: &Text, max_tokens: usize) -> Result<TextStage, StageError> {
     let config = TextConfig {
         tokenizer: text.tokenizer.clone(),
-        max_tokens: text.max_tokens,
+        max_tokens,
         cleanup: text.cleanup,
     };
     TextStage::open(&config).map_err(|source| StageError::Text {

@@ -26,7 +26,9 @@ pub struct Totals {
     pub image_codes: Distribution,
     /// Ids of a sequence.
     pub input_ids: Distribution,
-    /// Pairs whose caption was cut off.
+    /// Texts of the corpus that have a sequence.
+    pub texts: u64,
+    /// Captions and texts that were cut off.
     pub captions_truncated: u64,
     /// Sequences that go without their text.
     pub texts_dropped: u64,
@@ -49,6 +51,7 @@ impl Totals {
         }
         self.image_codes.merge(&stats.image_codes);
         self.input_ids.merge(&stats.input_ids);
+        self.texts += stats.texts;
         self.captions_truncated += stats.captions_truncated;
         self.texts_dropped += stats.texts_dropped;
         if let Some(packed) = &stats.packed {
@@ -114,8 +117,10 @@ impl fmt::Display for Summary {
             writeln!(f, "pairs in      {pairs_in}{}", filtered(totals.filtered))?;
             writeln!(
                 f,
-                "sequences out {} from {} pairs",
-                totals.sequences, totals.pairs
+                "sequences out {} from {} pairs{}",
+                totals.sequences,
+                totals.pairs,
+                mixed_in(totals.texts)
             )?;
             writeln!(f, "failed        {}", totals.failed())?;
             for (reason, count) in &totals.failures {
@@ -164,6 +169,14 @@ impl fmt::Display for Summary {
             "next          img2tokens inspect {0}    or in Python: pyarrow.parquet.read_table(\"{0}/data\")",
             self.output
         )
+    }
+}
+
+fn mixed_in(texts: u64) -> String {
+    if texts == 0 {
+        String::new()
+    } else {
+        format!(" and {texts} texts")
     }
 }
 

@@ -119,7 +119,7 @@ impl OptionalColumns {
             .map(|width| Field::new("image_features", list_of(feature_row(width)), false));
         let cosine = self
             .reconstruction_cosine
-            .then(|| Field::new("reconstruction_cosine", DataType::Float32, false));
+            .then(|| Field::new("reconstruction_cosine", DataType::Float32, true));
         let further = [
             (self.caption_column, "caption_column", DataType::Utf8),
             (self.caption_truncated, "caption_truncated", DataType::Boolean),
@@ -127,7 +127,10 @@ impl OptionalColumns {
         ];
         let further = further
             .into_iter()
-            .filter_map(|(wanted, name, data_type)| wanted.then(|| Field::new(name, data_type, false)));
+            // A text alone has no such column.
+            .filter_map(|(wanted, name, data_type)| {
+                wanted.then(|| Field::new(name, data_type, name == "caption_column"))
+            });
         features.into_iter().chain(cosine).chain(further).collect()
     }
 }

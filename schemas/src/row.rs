@@ -115,8 +115,8 @@ pub struct PairTokens {
     pub width: u32,
     /// The height of the original image in pixels.
     pub height: u32,
-    /// The digest of the image's bytes.
-    pub sha256: Digest,
+    /// The digest of the image's bytes; none of a text alone, which has no codes and no size either.
+    pub sha256: Option<Digest>,
 }
 
 /// One row of the data file: a sequence, and the pair it was made of.

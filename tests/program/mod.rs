@@ -183,7 +183,7 @@ fn rows_of(batch: &RecordBatch) -> Vec<DataRow> {
                 .value(row)
                 .to_vec(),
             caption: text("caption", row),
-            url: Some(text("url", row)),
+            url: Some(text("url", row)).filter(|url| !url.is_empty()),
             size: (number("width", row), number("height", row)),
             sha256: text("sha256", row),
         })

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use img2tokens_fetch::RobotsPolicy;
 use img2tokens_image::Resize;
-use img2tokens_sequence::{CaptionChoice, OrderPolicy, PackMethod};
+use img2tokens_sequence::{CaptionChoice, OrderPolicy, PackMethod, TextMix};
 use img2tokens_source::{Filter, InputFormat};
 use img2tokens_text::Cleanup;
 use img2tokens_vision::{Dtype, Merger};
@@ -30,6 +30,8 @@ pub struct Config {
     pub text: Text,
     /// How both become a sequence.
     pub sequence: Sequence,
+    /// Texts that are mixed in among the pairs.
+    pub text_corpus: TextCorpus,
     /// What is written, and where.
     pub output: Output,
 }
@@ -266,6 +268,22 @@ section! {
 }
 
 section! {
+    /// `[text_corpus]`
+    TextCorpus {
+        /// Files, globs or folders of texts: Parquet, CSV, TSV or JSONL, as in input.paths.
+        paths: Vec<String> = Vec::new(),
+        /// parquet, csv, tsv or jsonl; by default told from the file's name.
+        format: Option<InputFormat> = None,
+        /// The column of texts; by default the first known name (text, caption, ..).
+        column: Option<String> = None,
+        /// Texts as a part of all sequences, from 0 to 0.99.
+        share: TextMix = TextMix::default(),
+        /// The most ids of a text; the rest is cut off.
+        max_tokens: usize = 2_047,
+    }
+}
+
+section! {
     /// `[output]`
     Output {
         /// Where shards go: a folder, s3://, gs:// or az://.
@@ -330,6 +348,7 @@ impl Config {
             ("vision", Vision::KEYS),
             ("text", Text::KEYS),
             ("sequence", Sequence::KEYS),
+            ("text_corpus", TextCorpus::KEYS),
             ("output", Output::KEYS),
         ])
     }

@@ -31,6 +31,14 @@ pub enum PlanError {
         /// The file.
         name: String,
     },
+    /// Texts go among rows by their number.
+    #[error(
+        "input {name}: its rows are not counted before they are read, so texts cannot be mixed in; leave out text_corpus"
+    )]
+    UncountedTexts {
+        /// The file.
+        name: String,
+    },
     /// plan.json is not a plan of this program.
     #[error("plan.json is not a plan of this program; use another output.path")]
     Malformed(#[source] serde_json::Error),

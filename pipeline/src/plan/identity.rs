@@ -109,6 +109,7 @@ fn settings(config: &Config) -> Value {
             "mark_truncated": config.text.mark_truncated,
         },
         "sequence": config.sequence,
+        "text_corpus": config.text_corpus,
         "output": {
             "compression": output.compression,
             "row_group_rows": output.row_group_rows,

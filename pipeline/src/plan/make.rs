@@ -38,7 +38,30 @@ pub async fn make(source: &Source, inputs: &[Arc<Input>], identity: Identity) ->
                 survey: Arc::new(survey),
             })
             .collect(),
+        texts: Vec::new(),
     })
+}
+
+/// Surveys the files of texts that are mixed into `plan`.
+///
+/// # Errors
+/// If one cannot be surveyed, or rows are not counted, by which texts go among them.
+pub async fn survey_texts(source: &Source, inputs: &[Arc<Input>], plan: &mut Plan) -> Result<(), PlanError> {
+    for input in inputs {
+        let survey = source.survey(input).await?;
+        plan.texts.push(PlannedInput {
+            name: input.name.clone(),
+            survey: Arc::new(survey),
+        });
+    }
+    let mut counted = plan.inputs.iter().chain(&plan.texts);
+    let uncounted = counted.find(|input| input.survey.rows.is_none());
+    match uncounted.filter(|_| !inputs.is_empty()) {
+        Some(input) => Err(PlanError::UncountedTexts {
+            name: input.name.clone(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Cuts the extents off after `limit` rows; returns how many are left.

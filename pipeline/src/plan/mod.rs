@@ -9,7 +9,7 @@ mod make;
 
 pub use agree::{PlanError, check_input};
 pub use identity::Identity;
-pub use make::make;
+pub use make::{make, survey_texts};
 
 use std::sync::Arc;
 
@@ -38,6 +38,9 @@ pub struct Plan {
     pub rows: Option<u64>,
     /// The inputs and the units in them, in order.
     pub inputs: Vec<PlannedInput>,
+    /// The files of texts that are mixed in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<PlannedInput>,
 }
 
 /// One input of the plan.
@@ -87,7 +90,12 @@ impl Plan {
         let known: Vec<_> = surveys
             .map(|survey| (survey.size, &survey.columns, &survey.extents))
             .collect();
-        let content = serde_json::to_vec(&(&self.identity_hash, known)).map_err(PlanError::Malformed)?;
+        let mut content = serde_json::to_vec(&(&self.identity_hash, known)).map_err(PlanError::Malformed)?;
+        for text in &self.texts {
+            let survey = &text.survey;
+            let known = serde_json::to_vec(&(survey.size, &survey.columns, &survey.extents));
+            content.extend(known.map_err(PlanError::Malformed)?);
+        }
         Ok(blake3::hash(&content).to_hex().to_string())
     }
 
@@ -95,15 +103,18 @@ impl Plan {
     #[must_use]
     pub fn planned_units(&self, inputs: &[Arc<Input>]) -> Vec<PlannedUnit> {
         let mut units = Vec::new();
+        let mut first_row = 0;
         for (input_number, (planned, input)) in (0_u32..).zip(self.inputs.iter().zip(inputs)) {
             for extent in &planned.survey.extents {
                 units.push(PlannedUnit {
                     id: UnitId(units.len() as u64),
+                    rows: first_row..first_row + extent.rows.unwrap_or(0),
                     input: input.clone(),
                     input_number,
                     survey: planned.survey.clone(),
                     extent: extent.clone(),
                 });
+                first_row += extent.rows.unwrap_or(0);
             }
         }
         units

@@ -263,7 +263,7 @@ fn assemble(
         caption_truncated: text.truncated,
         width,
         height,
-        sha256,
+        sha256: Some(sha256),
     });
     Ok(sequences
         .into_iter()

@@ -14,6 +14,7 @@ mod hops;
 mod meters;
 mod picture;
 mod read;
+mod texts;
 mod ticket;
 mod timings;
 mod writer;
@@ -33,6 +34,7 @@ pub use error::{RunError, TokenizeError};
 pub use meters::Meters;
 pub use read::PlannedUnit;
 
+use crate::corpus::TextCorpus;
 use crate::stages::Stages;
 
 /// How much is in flight at once.
@@ -66,6 +68,8 @@ impl Flow {
 pub struct Run {
     /// All stages but the model.
     pub stages: Stages,
+    /// The corpus of texts, if one is mixed in.
+    pub texts: Option<Arc<TextCorpus>>,
     /// The model on its device.
     pub tokenizer: Box<dyn VisualTokenizer>,
     /// What is to be done.
@@ -91,6 +95,7 @@ pub struct Run {
 pub async fn run(run: Run) -> Result<Vec<ShardStats>, RunError> {
     let Run {
         stages,
+        texts,
         tokenizer,
         units,
         destination,
@@ -110,6 +115,7 @@ pub async fn run(run: Run) -> Result<Vec<ShardStats>, RunError> {
 
     let reader = read::Reader {
         stages: stages.clone(),
+        texts,
         destination,
         shard,
         meters: meters.clone(),

@@ -1,5 +1,6 @@
 //! Reads units row by row and opens a writer for each.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,9 +17,11 @@ use super::RunError;
 use super::caption::Captions;
 use super::hops::WantedPair;
 use super::meters::Meters;
+use super::texts::UnitTexts;
 use super::ticket::{Ticket, UnitHandle, UnitMessage};
 use super::timings::Timings;
 use super::writer::UnitWriter;
+use crate::corpus::TextCorpus;
 use crate::stages::Stages;
 
 /// A unit that is to be done, with all it takes to read it.
@@ -26,6 +29,8 @@ use crate::stages::Stages;
 pub struct PlannedUnit {
     /// Its number: the name of its shard.
     pub id: UnitId,
+    /// Its rows among those of the whole input, as far as they are counted.
+    pub rows: Range<u64>,
     /// The file its rows are in.
     pub input: Arc<Input>,
     /// That file's number in the plan: the first part of keys that the input does not give.
@@ -39,6 +44,7 @@ pub struct PlannedUnit {
 /// The first hop: from planned units to pairs that want their picture.
 pub(super) struct Reader {
     pub(super) stages: Arc<Stages>,
+    pub(super) texts: Option<Arc<TextCorpus>>,
     pub(super) destination: Arc<Destination>,
     pub(super) shard: Arc<ShardConfig>,
     pub(super) meters: Meters,
@@ -97,6 +103,10 @@ impl Reader {
                 destination: self.destination.clone(),
                 shard: self.shard.clone(),
                 packing: self.stages.packing,
+                texts: self
+                    .texts
+                    .as_ref()
+                    .map(|corpus| UnitTexts::new(corpus, &self.stages, &unit)),
                 messages: inbox,
                 timings: timings.clone(),
                 meters: self.meters.clone(),

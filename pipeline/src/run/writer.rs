@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use img2tokens_engine::{CancellationToken, Reorder};
-use img2tokens_schemas::{Outcome, SequenceRow};
+use img2tokens_schemas::{Outcome, Sequence, SequenceRow};
 use img2tokens_sequence::PackConfig;
 use img2tokens_shard::{Destination, ShardConfig, ShardStats, ShardWriter, UnitCounts, UnitId};
 use tokio::runtime::Handle;
@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::RunError;
 use super::meters::Meters;
+use super::texts::{MixedText, UnitTexts};
 use super::ticket::UnitMessage;
 use super::timings::Timings;
 use crate::packing::ContextPacker;
@@ -21,6 +22,7 @@ pub(super) struct UnitWriter {
     pub(super) destination: Arc<Destination>,
     pub(super) shard: Arc<ShardConfig>,
     pub(super) packing: Option<PackConfig>,
+    pub(super) texts: Option<UnitTexts>,
     pub(super) messages: mpsc::Receiver<UnitMessage>,
     pub(super) timings: Arc<Timings>,
     pub(super) meters: Meters,
@@ -49,6 +51,7 @@ impl UnitWriter {
                 .packing
                 .map(|packing| ContextPacker::new(packing, self.shard.vocabulary))
                 .transpose()?,
+            texts: self.texts.take(),
         };
         let mut in_order = Reorder::default();
         let mut all_read = None;
@@ -58,7 +61,7 @@ impl UnitWriter {
                 UnitMessage::Kept { index, picture } => shard.shard.keep(index, &picture.as_image())?,
                 UnitMessage::Ended { place, outcome } => {
                     for outcome in in_order.push(place, *outcome)? {
-                        self.push(&mut shard, outcome)?;
+                        self.push(runtime, &mut shard, outcome)?;
                     }
                 }
             }
@@ -69,13 +72,13 @@ impl UnitWriter {
         }
     }
 
-    fn push(&self, shard: &mut OpenShard, outcome: Outcome) -> Result<(), RunError> {
+    fn push(&self, runtime: &Handle, shard: &mut OpenShard, outcome: Outcome) -> Result<(), RunError> {
         self.meters.write.take(1);
         match outcome.result {
             Ok(_) => self.meters.write.finish(1),
             Err(_) => self.meters.write.fail(1),
         }
-        shard.push(outcome)
+        shard.push(runtime, outcome)
     }
 
     fn commit(&self, runtime: &Handle, shard: OpenShard, counts: UnitCounts) -> Result<ShardStats, RunError> {
@@ -85,22 +88,43 @@ impl UnitWriter {
     }
 }
 
-/// A shard under way, and what packs its sequences.
+/// A shard under way, what packs its sequences, and the texts that go among them.
 struct OpenShard {
     shard: ShardWriter,
     packer: Option<ContextPacker>,
+    texts: Option<UnitTexts>,
 }
 
 impl OpenShard {
-    fn push(&mut self, outcome: Outcome) -> Result<(), RunError> {
-        if let (Some(packer), Ok(rows)) = (&mut self.packer, &outcome.result) {
-            for SequenceRow { sequence, .. } in rows {
-                for context in packer.push(&outcome.key, sequence.order, &sequence.input_ids)? {
-                    self.shard.pack(&context)?;
-                }
+    /// Takes a pair's end, and the texts that are due after it.
+    fn push(&mut self, runtime: &Handle, outcome: Outcome) -> Result<(), RunError> {
+        let rows = outcome.result.iter().flatten();
+        for SequenceRow { sequence, .. } in rows.clone() {
+            self.pack(&outcome.key, sequence)?;
+        }
+        let sequences = rows.count();
+        self.shard.push(outcome)?;
+        let Some(mut texts) = self.texts.take() else {
+            return Ok(());
+        };
+        texts.count(sequences);
+        while let Some(MixedText { key, result }) = texts.next(runtime)? {
+            if let Ok(SequenceRow { sequence, .. }) = &result {
+                self.pack(&key, sequence)?;
+            }
+            self.shard.push_text(&key, &result)?;
+        }
+        self.texts = Some(texts);
+        Ok(())
+    }
+
+    fn pack(&mut self, key: &str, sequence: &Sequence) -> Result<(), RunError> {
+        if let Some(packer) = &mut self.packer {
+            for context in packer.push(key, sequence.order, &sequence.input_ids)? {
+                self.shard.pack(&context)?;
             }
         }
-        Ok(self.shard.push(outcome)?)
+        Ok(())
     }
 
     /// Packs what is left.

@@ -94,6 +94,8 @@ pub struct ShardConfig {
     pub vocabulary: Vocabulary,
     /// Whether every pair with sequences brings its picture along ([`crate::ShardWriter::keep`]).
     pub images: bool,
+    /// Whether texts alone go among the pairs ([`crate::ShardWriter::push_text`]): kept columns are null in their rows.
+    pub texts: bool,
     /// How sequences are packed to contexts, if they are ([`crate::ShardWriter::pack`]).
     pub packing: Option<Packing>,
 }
@@ -122,7 +124,10 @@ impl ShardConfig {
                     problem: format!("gives two output columns the name `{name}`"),
                 });
             }
-            fields.push(Arc::new(kept.as_ref().clone().with_name(name)));
+            let nullable = kept.is_nullable() || self.texts;
+            fields.push(Arc::new(
+                kept.as_ref().clone().with_name(name).with_nullable(nullable),
+            ));
         }
         Ok(Arc::new(Schema::new(fields)))
     }
@@ -160,6 +165,7 @@ mod tests {
                 eos: 2,
             },
             images: false,
+            texts: false,
             packing: None,
         }
     }

@@ -70,12 +70,18 @@ pub struct ShardStats {
     pub plan: String,
     /// The unit.
     pub unit: UnitId,
-    /// Rows read from the input: `filtered + pairs + failures`.
+    /// Rows read from the input. With `text_rows` they are `filtered + pairs + texts + failures`.
     pub rows_read: u64,
+    /// Texts taken from the corpus of texts.
+    #[serde(default)]
+    pub text_rows: u64,
     /// Rows that a filter left out.
     pub filtered: u64,
     /// Pairs that have sequences.
     pub pairs: u64,
+    /// Texts that have a sequence.
+    #[serde(default)]
+    pub texts: u64,
     /// Rows of the data file.
     pub sequences: u64,
     /// Rows of the failures file, by reason.
@@ -84,7 +90,7 @@ pub struct ShardStats {
     pub image_codes: Distribution,
     /// Ids of a sequence, over all sequences.
     pub input_ids: Distribution,
-    /// Pairs whose caption was cut off.
+    /// Pairs whose caption, and texts that, were cut off.
     #[serde(default)]
     pub captions_truncated: u64,
     /// Sequences that go without their text.
@@ -111,6 +117,12 @@ pub struct ShardStats {
 }
 
 impl ShardStats {
+    /// The rows of which it is told what became of them; none if they are more than can be.
+    pub(crate) fn accounted(&self) -> Option<u64> {
+        let rows = [self.filtered, self.pairs, self.texts, self.failed()];
+        rows.into_iter().try_fold(0_u64, u64::checked_add)
+    }
+
     /// The number of pairs that failed, whatever the reason.
     #[must_use]
     pub fn failed(&self) -> u64 {

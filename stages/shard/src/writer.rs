@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow_schema::Schema;
 use img2tokens_schemas::columns::failure_schema;
-use img2tokens_schemas::{FailureReason, Outcome, PackedRow, RowIndex, SequenceRow};
+use img2tokens_schemas::{Failure, FailureReason, KeptColumns, Outcome, PackedRow, RowIndex, SequenceRow};
 
 use crate::commit::{Attempt, commit};
 use crate::destination::UnitFiles;
@@ -50,6 +50,8 @@ pub struct ShardWriter {
 #[derive(Default)]
 struct Tally {
     pairs: u64,
+    text_rows: u64,
+    texts: u64,
     sequences: u64,
     failures: BTreeMap<FailureReason, u64>,
     image_codes: Distribution,
@@ -170,14 +172,53 @@ impl ShardWriter {
         match &outcome.result {
             Ok(rows) if rows.is_empty() => return Err(ShardError::NoSequence { unit, index }),
             Ok(rows) => self.push_sequences(outcome, rows)?,
-            Err(failure) => {
-                *self.tally.failures.entry(failure.reason).or_default() += 1;
-                self.failure_rows
-                    .append(&outcome.key, outcome.url.as_deref(), failure);
-            }
+            Err(failure) => self.push_failure(&outcome.key, outcome.url.as_deref(), failure)?,
         }
+        Ok(())
+    }
+
+    /// Takes a text alone, at any place among the pairs: its sequence, or why it has none.
+    ///
+    /// # Errors
+    /// As [`ShardWriter::push`]. The unit can no longer be committed then.
+    pub fn push_text(&mut self, key: &str, text: &Result<SequenceRow, Failure>) -> Result<(), ShardError> {
+        self.tally.text_rows += 1;
+        let pushed = match text {
+            Ok(row) => {
+                self.tally.texts += 1;
+                self.tally.captions_truncated += u64::from(row.pair.caption_truncated);
+                self.push_row(key, None, None, row)
+            }
+            Err(failure) => self.push_failure(key, None, failure),
+        };
+        self.broken |= pushed.is_err();
+        pushed
+    }
+
+    fn push_failure(&mut self, key: &str, url: Option<&str>, failure: &Failure) -> Result<(), ShardError> {
+        *self.tally.failures.entry(failure.reason).or_default() += 1;
+        self.failure_rows.append(key, url, failure);
         if self.failure_rows.rows() >= self.batch_rows {
             self.failures.write(&self.failure_rows.take()?)?;
+        }
+        Ok(())
+    }
+
+    fn push_row(
+        &mut self,
+        key: &str,
+        url: Option<&str>,
+        kept: Option<&KeptColumns>,
+        row: &SequenceRow,
+    ) -> Result<(), ShardError> {
+        self.data_rows.append(key, url, kept, row)?;
+        self.tally.sequences += 1;
+        self.tally.texts_dropped += u64::from(row.sequence.text_dropped);
+        self.tally
+            .input_ids
+            .add(count("num_tokens", row.sequence.input_ids.len())?);
+        if self.data_rows.rows() >= self.batch_rows || self.data_rows.feature_bytes() >= BATCH_BYTES {
+            self.data.write(&self.data_rows.take()?)?;
         }
         Ok(())
     }
@@ -185,16 +226,7 @@ impl ShardWriter {
     fn push_sequences(&mut self, outcome: &Outcome, rows: &[SequenceRow]) -> Result<(), ShardError> {
         self.tally.pairs += 1;
         for row in rows {
-            self.data_rows
-                .append(&outcome.key, outcome.url.as_deref(), &outcome.kept, row)?;
-            self.tally.sequences += 1;
-            self.tally.texts_dropped += u64::from(row.sequence.text_dropped);
-            self.tally
-                .input_ids
-                .add(count("num_tokens", row.sequence.input_ids.len())?);
-            if self.data_rows.rows() >= self.batch_rows || self.data_rows.feature_bytes() >= BATCH_BYTES {
-                self.data.write(&self.data_rows.take()?)?;
-            }
+            self.push_row(&outcome.key, outcome.url.as_deref(), Some(&outcome.kept), row)?;
         }
         if let Some(cosine) = rows.first().and_then(|row| row.pair.reconstruction) {
             self.tally.reconstruction.add(cosine);
@@ -227,12 +259,7 @@ impl ShardWriter {
         }
         let stats = self.stats(counts, timings);
         let failures = stats.failed();
-        if counts
-            .filtered
-            .checked_add(stats.pairs)
-            .and_then(|rows| rows.checked_add(failures))
-            != Some(counts.rows_read)
-        {
+        if stats.accounted() != counts.rows_read.checked_add(stats.text_rows) {
             let UnitCounts { rows_read, filtered } = counts;
             return Err(ShardError::Unaccounted {
                 unit: self.unit,
@@ -293,7 +320,9 @@ impl ShardWriter {
             unit: self.unit,
             rows_read: counts.rows_read,
             filtered: counts.filtered,
+            text_rows: tally.text_rows,
             pairs: tally.pairs,
+            texts: tally.texts,
             sequences: tally.sequences,
             failures: tally.failures,
             image_codes: tally.image_codes,

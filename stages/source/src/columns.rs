@@ -136,6 +136,9 @@ pub(crate) struct Table<'a> {
 impl Table<'_> {
     /// The columns to read of a table: all that the config names must be there; a URL or a picture, and a caption.
     pub(crate) fn resolve(&self, config: &SourceConfig) -> Result<Columns, SourceError> {
+        if config.texts_alone {
+            return self.resolve_text(config);
+        }
         let columns = Columns {
             url: self.find(&URL, config.url_column.as_deref(), InputColumn::Url.known_names())?,
             image: self.find(&IMAGE, config.image_column.as_deref(), IMAGE_NAMES)?,
@@ -152,6 +155,19 @@ impl Table<'_> {
         }
         self.check_named(config)?;
         Ok(columns)
+    }
+
+    /// The columns to read of a table of texts.
+    fn resolve_text(&self, config: &SourceConfig) -> Result<Columns, SourceError> {
+        let text = self.find_text(config, InputColumn::Text.known_names())?;
+        if text.is_none() {
+            return Err(self.undetected(&TEXT, InputColumn::Text));
+        }
+        Ok(Columns {
+            text,
+            key: self.find(&KEY, config.key_column.as_deref(), InputColumn::Key.known_names())?,
+            ..Columns::default()
+        })
     }
 
     /// The columns to read of a tar's metadata: captions and pictures are members of their own, so nothing but the URL

@@ -9,7 +9,7 @@ use arrow_array::builder::{
 };
 use arrow_schema::DataType;
 use img2tokens_schemas::columns::{feature_row, list_item};
-use img2tokens_schemas::{OptionalColumns, SequenceRow};
+use img2tokens_schemas::{OptionalColumns, Order, PairTokens, SequenceRow};
 
 use crate::ShardError;
 
@@ -25,6 +25,21 @@ pub(super) struct OptionalBuilders {
 struct FeatureBuilder {
     width: usize,
     rows: ListBuilder<FixedSizeListBuilder<Float16Builder>>,
+}
+
+impl FeatureBuilder {
+    fn append(&mut self, pair: &PairTokens) -> Result<(), ShardError> {
+        let features = pair.features.as_ref().ok_or_else(|| missing("image_features"))?;
+        if features.width() != self.width {
+            return Err(missing("image_features"));
+        }
+        for row in features.values().chunks_exact(features.width()) {
+            self.rows.values().values().append_slice(row);
+            self.rows.values().append(true);
+        }
+        self.rows.append(true);
+        Ok(())
+    }
 }
 
 impl OptionalBuilders {
@@ -55,27 +70,25 @@ impl OptionalBuilders {
 
     pub(super) fn append(&mut self, row: &SequenceRow) -> Result<(), ShardError> {
         let (sequence, pair) = (&row.sequence, &row.pair);
+        let is_text = sequence.order == Order::Text;
         if let Some(builder) = &mut self.image_features {
-            let features = pair.features.as_ref().ok_or_else(missing("image_features"))?;
-            if features.width() != builder.width {
-                return Err(missing("image_features")());
+            if is_text {
+                builder.rows.append(true);
+            } else {
+                builder.append(pair)?;
             }
-            for row in features.values().chunks_exact(features.width()) {
-                builder.rows.values().values().append_slice(row);
-                builder.rows.values().append(true);
-            }
-            builder.rows.append(true);
         }
         if let Some(builder) = &mut self.reconstruction_cosine {
-            let cosine = pair.reconstruction.ok_or_else(missing("reconstruction_cosine"))?;
-            builder.append_value(cosine);
+            if pair.reconstruction.is_none() && !is_text {
+                return Err(missing("reconstruction_cosine"));
+            }
+            builder.append_option(pair.reconstruction);
         }
         if let Some(builder) = &mut self.caption_column {
-            let column = pair
-                .caption_column
-                .as_ref()
-                .ok_or_else(missing("caption_column"))?;
-            builder.append_value(column);
+            if pair.caption_column.is_none() && !is_text {
+                return Err(missing("caption_column"));
+            }
+            builder.append_option(pair.caption_column.as_deref());
         }
         if let Some(builder) = &mut self.caption_truncated {
             builder.append_value(pair.caption_truncated);
@@ -109,8 +122,8 @@ impl OptionalBuilders {
 }
 
 /// A pair came without what its run promises.
-fn missing(column: &'static str) -> impl Fn() -> ShardError {
-    move || ShardError::Config {
+fn missing(column: &'static str) -> ShardError {
+    ShardError::Config {
         key: "output",
         problem: format!("asks for the column `{column}`, and a pair came without"),
     }

@@ -179,8 +179,7 @@ impl Table for DataBatch {
 }
 
 pub(super) fn order_named(name: &str) -> Result<Order, Problem> {
-    let orders = [Order::ImageText, Order::TextImage];
-    orders
+    Order::ALL
         .into_iter()
         .find(|order| order.name() == name)
         .ok_or_else(|| format!("there is no order `{name}`"))

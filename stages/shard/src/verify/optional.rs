@@ -1,8 +1,8 @@
 //! What must hold of the columns that a run may ask for.
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float16Type, Float32Type};
+use arrow_array::{Array, RecordBatch};
 
 /// How far beyond 1 rounding may carry a cosine.
 const ROUNDING: f32 = 1e-3;
@@ -40,5 +40,12 @@ pub(super) fn text_dropped(batch: &RecordBatch, row: usize) -> Option<bool> {
 /// The row's cosine, if there is such a column.
 pub(super) fn reconstruction_cosine(batch: &RecordBatch, row: usize) -> Option<f32> {
     let column = batch.column_by_name("reconstruction_cosine")?;
-    Some(column.as_primitive_opt::<Float32Type>()?.value(row))
+    column
+        .is_valid(row)
+        .then(|| {
+            column
+                .as_primitive_opt::<Float32Type>()
+                .map(|column| column.value(row))
+        })
+        .flatten()
 }

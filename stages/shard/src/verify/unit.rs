@@ -13,7 +13,7 @@ use super::packed::{Contents, check_contexts};
 use super::row::{check_dropped, check_row};
 use super::{Findings, KeyLedger};
 use crate::destination::checksum_of;
-use crate::read::{ContextReader, DataReader, FailureReader, Reader, Table};
+use crate::read::{ContextReader, DataReader, FailureReader, Reader, Sample, Table};
 use crate::stats::read_stats;
 use crate::{CosineSummary, Destination, Distribution, FileChecksum, ShardError, ShardStats, UnitId};
 
@@ -114,19 +114,17 @@ fn check_stats(stats: &ShardStats, unit: UnitId, expected: Option<&Expected>, fi
     if stats.unit != unit {
         findings.add(&file, None, format!("it is of {}", stats.unit));
     }
-    let accounted = stats
-        .filtered
-        .checked_add(stats.pairs)
-        .and_then(|rows| rows.checked_add(stats.failed()));
-    if accounted != Some(stats.rows_read) {
+    if stats.accounted() != stats.rows_read.checked_add(stats.text_rows) {
         findings.add(
             &file,
             None,
             format!(
-                "{} rows read are not {} filtered + {} pairs + {} failures",
+                "{} rows read and {} texts taken are not {} filtered + {} pairs + {} texts + {} failures",
                 stats.rows_read,
+                stats.text_rows,
                 stats.filtered,
                 stats.pairs,
+                stats.texts,
                 stats.failed()
             ),
         );
@@ -264,7 +262,7 @@ impl UnitCheck<'_> {
     ) -> Result<Contents, ShardError> {
         let mut contents = Contents::default();
         let vocabulary = reader.metadata().vocabulary;
-        let (mut pairs, mut sequences, mut mask_bytes) = (0_u64, 0_u64, None);
+        let (mut pairs, mut texts, mut sequences, mut mask_bytes) = (0_u64, 0_u64, 0_u64, None);
         let (mut image_codes, mut input_ids) = (Distribution::default(), Distribution::default());
         let mut cosines = CosineSummary::default();
         let mut orders_of_pair: (String, Vec<Order>) = Default::default();
@@ -275,6 +273,16 @@ impl UnitCheck<'_> {
                 let mut wrong = |what| findings.add(name, Some(sample.row), what);
                 check_row(&vocabulary, &row, &mut wrong);
                 check_optional(batch.record_batch(), place, row.image_codes.len(), &mut wrong);
+                if self.stats.packed_file.is_some() {
+                    contents.add(sample.key, sample.order, 0, sample.input_ids);
+                }
+                if sample.order == Order::Text {
+                    texts += 1;
+                    sequences += 1;
+                    input_ids.add(clamped(sample.input_ids.len()));
+                    self.key_of_data(&sample)?;
+                    continue;
+                }
                 if let Some(said) = text_dropped(batch.record_batch(), place) {
                     check_dropped(&vocabulary, &sample, said, &mut wrong);
                 }
@@ -284,9 +292,6 @@ impl UnitCheck<'_> {
                         Some(sample.row),
                         "its kept_patches is not as long as those before it",
                     );
-                }
-                if self.stats.packed_file.is_some() {
-                    contents.add(sample.key, sample.order, 0, sample.input_ids);
                 }
                 sequences += 1;
                 input_ids.add(clamped(sample.input_ids.len()));
@@ -302,24 +307,17 @@ impl UnitCheck<'_> {
                 if let Some(cosine) = reconstruction_cosine(batch.record_batch(), place) {
                     cosines.add(cosine);
                 }
-                self.keys.add(
-                    sample.key,
-                    KeyPlace {
-                        unit: self.unit,
-                        in_failures: false,
-                        row: sample.row,
-                    },
-                )?;
+                self.key_of_data(&sample)?;
             }
         }
         let stats = self.stats;
-        if (pairs, sequences) != (stats.pairs, stats.sequences) {
+        if (pairs, texts, sequences) != (stats.pairs, stats.texts, stats.sequences) {
             findings.add(
                 name,
                 None,
                 format!(
-                    "it has {pairs} pairs in {sequences} sequences, and its stats say {} in {}",
-                    stats.pairs, stats.sequences
+                    "it has {pairs} pairs and {texts} texts in {sequences} sequences, and its stats say {} and {} in {}",
+                    stats.pairs, stats.texts, stats.sequences
                 ),
             );
         }
@@ -330,6 +328,15 @@ impl UnitCheck<'_> {
             findings.add(name, None, "its cosines are not those that its stats sum up");
         }
         Ok(contents)
+    }
+
+    fn key_of_data(&self, sample: &Sample<'_>) -> Result<(), ShardError> {
+        let place = KeyPlace {
+            unit: self.unit,
+            in_failures: false,
+            row: sample.row,
+        };
+        self.keys.add(sample.key, place)
     }
 
     fn failure_rows(

@@ -42,6 +42,7 @@ pub fn config() -> ShardConfig {
         provenance: serde_json::json!({ "model": "nano", "selection": "argmax" }),
         vocabulary: VOCABULARY,
         images: false,
+        texts: false,
         packing: None,
     }
 }
@@ -144,7 +145,7 @@ fn sequences(row: usize, kept: &[bool], text_ids: &[u32], orders: &[Order]) -> V
         caption_truncated: row % 7 == 2,
         width: 640 + row as u32,
         height: 480,
-        sha256: Digest([row as u8; 32]),
+        sha256: Some(Digest([row as u8; 32])),
     });
     orders
         .iter()
@@ -172,6 +173,7 @@ fn sequence(order: Order, pair: &PairTokens) -> Sequence {
             let start = text.len() as u32 + 1;
             ([text, image, vec![VOCABULARY.eos]].concat(), start)
         }
+        Order::Text => panic!("no order of a pair"),
     };
     Sequence {
         order,
