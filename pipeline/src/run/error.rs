@@ -1,6 +1,7 @@
 //! What can end a run before its last unit.
 
 use img2tokens_engine::{OutOfOrder, ThreadDied, WorkerError};
+use img2tokens_sequence::PackError;
 use img2tokens_shard::ShardError;
 use img2tokens_source::SourceError;
 use img2tokens_vision::{BatchError, VisionError};
@@ -14,6 +15,9 @@ pub enum RunError {
     /// A shard could not be written.
     #[error("writing a shard failed")]
     Shard(#[from] ShardError),
+    /// A sequence cannot be packed: a bug of this program.
+    #[error("packing sequences failed")]
+    Pack(#[from] PackError),
     /// The model or its device failed.
     #[error("tokenizing failed")]
     Vision(#[from] WorkerError<TokenizeError>),
@@ -39,7 +43,7 @@ impl RunError {
                 matches!(error, VisionError::Backend { .. })
             }
             // Bugs of this program: the same input would fail the same way again.
-            Self::Vision(_) | Self::Image(_) | Self::Lost(_) | Self::Order(_) => false,
+            Self::Vision(_) | Self::Image(_) | Self::Lost(_) | Self::Order(_) | Self::Pack(_) => false,
         }
     }
 }

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
 
+use super::caption::Caption;
 use super::error::TokenizeError;
 use super::picture::{ImageBytes, KeptPicture};
 use super::ticket::Ticket;
@@ -25,7 +26,7 @@ use crate::stages::Stages;
 pub(super) struct WantedPair {
     pub(super) ticket: Ticket,
     pub(super) picture: PictureSource,
-    pub(super) caption: String,
+    pub(super) caption: Caption,
     pub(super) stated_digest: Option<StatedDigest>,
 }
 
@@ -33,7 +34,7 @@ pub(super) struct WantedPair {
 pub(super) struct EncodedPair {
     ticket: Ticket,
     image: ImageBytes,
-    caption: String,
+    caption: Caption,
     stated_digest: Option<StatedDigest>,
 }
 
@@ -53,7 +54,7 @@ pub(super) struct TokenizedPair {
 
 /// What the row says of the pair beside its ids.
 struct PictureFacts {
-    caption: String,
+    caption: Caption,
     width: u32,
     height: u32,
     sha256: Digest,
@@ -140,7 +141,7 @@ fn prepare_bytes(
     stages: &Stages,
     image: ImageBytes,
     stated: Option<StatedDigest>,
-    caption: String,
+    caption: Caption,
 ) -> Result<(Pixels, PictureFacts, Option<KeptPicture>), Failure> {
     let bytes = image.as_slice();
     let sha256 = Digest(Sha256::digest(bytes).into());
@@ -148,7 +149,7 @@ fn prepare_bytes(
         check_digest(stated, sha256, bytes)?;
     }
     let prepared = stages.image.prepare(bytes).map_err(Failure::from)?;
-    let kept = KeptPicture::of(stages.keep_images, image, &prepared, &caption)
+    let kept = KeptPicture::of(stages.keep_images, image, &prepared, &caption.text)
         .map_err(|error| Failure::new(FailureReason::CorruptImage, error.to_string()))?;
     let facts = PictureFacts {
         caption,
@@ -253,7 +254,7 @@ fn assemble(
         height,
         sha256,
     } = facts;
-    let text = stages.text.encode(&caption).map_err(Failure::from)?;
+    let text = stages.text.encode(&caption.text).map_err(Failure::from)?;
     let sequences = stages
         .sequence
         .assemble(key, visual.codes(), &text.ids)
@@ -264,9 +265,11 @@ fn assemble(
         reconstruction,
         text_ids: text.ids,
         caption: text.caption,
+        caption_column: caption.column,
+        caption_truncated: text.truncated,
         width,
         height,
-        sha256,
+        sha256: Some(sha256),
     });
     Ok(sequences
         .into_iter()

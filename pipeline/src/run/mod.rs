@@ -8,11 +8,13 @@
 //! whatever the size of the input. Every hop in capitals ends some pairs as failures: they go straight to their unit's
 //! writer. Several units are in flight, so that one slow host at the end of a unit does not drain the device.
 
+mod caption;
 mod error;
 mod hops;
 mod meters;
 mod picture;
 mod read;
+mod texts;
 mod ticket;
 mod timings;
 mod writer;
@@ -30,11 +32,13 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::channel;
 use tokio::task::JoinSet;
 
+pub use caption::Captions;
 pub use error::{RunError, TokenizeError};
 pub use meters::Meters;
 pub(crate) use picture::ImageBytes;
 pub use read::PlannedUnit;
 
+use crate::corpus::TextCorpus;
 use crate::stages::Stages;
 use crate::stop::StopTokens;
 use crate::summary::Totals;
@@ -79,6 +83,8 @@ impl Flow {
 pub struct Run {
     /// All stages but the model.
     pub stages: Stages,
+    /// The corpus of texts, if one is mixed in.
+    pub texts: Option<Arc<TextCorpus>>,
     /// The model on its device.
     pub tokenizer: Box<dyn VisualTokenizer>,
     /// What is to be done.
@@ -105,6 +111,7 @@ pub struct Run {
 pub async fn run(run: Run) -> Result<Totals, RunError> {
     let Run {
         stages,
+        texts,
         tokenizer,
         units,
         destination,
@@ -124,7 +131,8 @@ pub async fn run(run: Run) -> Result<Totals, RunError> {
     let mut hops: JoinSet<Result<Totals, RunError>> = JoinSet::new();
 
     let reader = read::Reader {
-        source: stages.source.clone(),
+        stages: stages.clone(),
+        texts,
         destination,
         shard,
         meters: meters.clone(),

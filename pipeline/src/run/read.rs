@@ -1,5 +1,6 @@
 //! Reads units row by row and opens a writer for each.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,18 +9,22 @@ use img2tokens_engine::CancellationToken;
 use img2tokens_schemas::{Failure, FailureReason, Outcome, Row};
 use img2tokens_shard::takedown::Tombstones;
 use img2tokens_shard::{Destination, ShardConfig, ShardStats, UnitCounts, UnitId};
-use img2tokens_source::{Extent, Input, Source, Survey};
+use img2tokens_source::{Extent, Input, Survey};
 use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 
 use super::RunError;
+use super::caption::Captions;
 use super::hops::WantedPair;
 use super::meters::Meters;
+use super::texts::UnitTexts;
 use super::ticket::{Ticket, UnitHandle, UnitMessage};
 use super::timings::Timings;
 use super::writer::UnitWriter;
+use crate::corpus::TextCorpus;
+use crate::stages::Stages;
 use crate::summary::Totals;
 
 /// A unit that is to be done, with all it takes to read it.
@@ -27,6 +32,8 @@ use crate::summary::Totals;
 pub struct PlannedUnit {
     /// Its number: the name of its shard.
     pub id: UnitId,
+    /// Its rows among those of the whole input, as far as they are counted.
+    pub rows: Range<u64>,
     /// The file its rows are in.
     pub input: Arc<Input>,
     /// That file's number in the plan: the first part of keys that the input does not give.
@@ -39,7 +46,8 @@ pub struct PlannedUnit {
 
 /// The first hop: from planned units to pairs that want their picture.
 pub(super) struct Reader {
-    pub(super) source: Arc<Source>,
+    pub(super) stages: Arc<Stages>,
+    pub(super) texts: Option<Arc<TextCorpus>>,
     pub(super) destination: Arc<Destination>,
     pub(super) shard: Arc<ShardConfig>,
     pub(super) meters: Meters,
@@ -130,6 +138,11 @@ impl Reader {
                 unit: unit.id,
                 destination: self.destination.clone(),
                 shard: self.shard_config(&unit),
+                packing: self.stages.packing,
+                texts: self
+                    .texts
+                    .as_ref()
+                    .map(|corpus| UnitTexts::new(corpus, &self.stages, &unit, &tombstones)),
                 messages: inbox,
                 timings: timings.clone(),
                 meters: self.meters.clone(),
@@ -174,6 +187,7 @@ impl Reader {
         };
         let mut place = 0;
         let mut batches = self
+            .stages
             .source
             .rows(&unit.input, &unit.survey, &unit.extent, unit.input_number);
         while let Some(batch) = batches.next().await {
@@ -183,7 +197,7 @@ impl Reader {
             self.meters.read.take(batch.rows_read);
             for row in batch.rows {
                 let waiting_since = Instant::now();
-                match admit(row, handle.clone(), place) {
+                match admit(&self.stages.captions, row, handle.clone(), place) {
                     Admission::Wanted(wanted) => {
                         if rows.send(wanted).await.is_err() {
                             return Ok(());
@@ -213,7 +227,7 @@ enum Admission {
     Refused(Ticket, Failure),
 }
 
-fn admit(row: Result<Row, Outcome>, unit: UnitHandle, place: u64) -> Admission {
+fn admit(captions: &Captions, row: Result<Row, Outcome>, unit: UnitHandle, place: u64) -> Admission {
     let ticket = |index, key, url, kept| Ticket {
         unit,
         place,
@@ -242,14 +256,17 @@ fn admit(row: Result<Row, Outcome>, unit: UnitHandle, place: u64) -> Admission {
             key,
             picture,
             caption,
+            further_captions,
             kept,
             stated_digest,
         }) => {
+            let found = std::iter::once(caption).chain(further_captions).collect();
+            let caption = captions.choose(&key, found);
             let ticket = ticket(index, key, picture.url().map(str::to_owned), kept);
             if let Err(failure) = ticket.refuse_taken_down(None) {
                 return Admission::Refused(ticket, failure);
             }
-            match caption.filter(|caption| !caption.trim().is_empty()) {
+            match caption {
                 Some(caption) => Admission::Wanted(WantedPair {
                     ticket,
                     picture,
