@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, RecordBatch};
+use arrow_array::RecordBatch;
 use img2tokens_test_support::{Reply, StaticSite};
 
 use crate::program::{batches, data_rows, shared, succeed, write_config, write_parquet};
