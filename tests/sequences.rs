@@ -46,7 +46,7 @@ fn what_is_drawn_for_a_pair_depends_on_its_key_alone() {
             .all(|(order, dropped)| !dropped || order == "text_image")
     );
     assert_eq!(stats(&output)["texts_dropped"], dropped);
-    case.write("some.parquet", (0..PAIRS).rev().step_by(3));
+    case.write("some.parquet", &(0..PAIRS).rev().step_by(3));
     let some = case.run(
         "some.parquet",
         "some",

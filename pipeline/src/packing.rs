@@ -37,7 +37,6 @@ impl ContextPacker {
     }
 
     /// The contexts that are left, and what packing came to.
-    #[must_use]
     pub fn finish(self) -> (impl Iterator<Item = PackedRow>, PackStats) {
         let (packs, stats) = self.packer.finish();
         (packs.into_iter().map(context), stats)

@@ -10,9 +10,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, RecordBatch};
 use img2tokens_test_support::{Reply, StaticSite};
 
 use crate::program::{batches, data_rows, shared, succeed, write_config, write_parquet};
@@ -36,12 +36,12 @@ impl Case {
             site.put(format!("/{name}"), Reply::ok(bytes));
         }
         let case = Self { folder, site };
-        case.write("pairs.parquet", 0..PAIRS);
+        case.write("pairs.parquet", &(0..PAIRS));
         case
     }
 
     /// Writes a table of these of the pairs.
-    pub fn write(&self, name: &str, pairs: impl Iterator<Item = usize> + Clone) {
+    pub fn write(&self, name: &str, pairs: &(impl Iterator<Item = usize> + Clone)) {
         let column = |value: &dyn Fn(usize) -> Option<String>| pairs.clone().map(value).collect();
         let url = |pair: usize| self.site.url(&format!("/{}", PICTURES[pair % PICTURES.len()]));
         write_parquet(
@@ -100,7 +100,9 @@ pub fn sequences(output: &Path) -> Sequences {
 
 /// The sequences that contexts are made of, put together again; each context has at most `length` ids.
 pub fn unpacked(folder: &Path, length: usize) -> Sequences {
-    let mut pieces: BTreeMap<(String, String), Vec<(i32, Vec<i32>)>> = BTreeMap::new();
+    /// Offsets and ids.
+    type Pieces = Vec<(i32, Vec<i32>)>;
+    let mut pieces: BTreeMap<(String, String), Pieces> = BTreeMap::new();
     for batch in batches(folder) {
         for row in 0..batch.num_rows() {
             let input_ids = ids(&batch, "input_ids", row);

@@ -19,7 +19,7 @@ pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
     if config.output.path.is_empty() {
         return missing("output.path", "path = \"tokens\"");
     }
-    let wrong = |key: &str, value: String, message: &str| Err(wrong_value(file, key, value, message));
+    let wrong = |key: &str, value: String, message: &str| Err(wrong_value(file, key, &value, message));
     let positive = [
         ("input.unit_rows", config.input.unit_rows),
         ("fetch.concurrency", config.fetch.concurrency as u64),
@@ -56,7 +56,7 @@ pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
 
 /// Of captions, sequences and the texts among them.
 fn validate_sequences(file: &str, config: &Config) -> Result<(), ConfigError> {
-    let wrong = |key: &str, value: String, message: &str| Err(wrong_value(file, key, value, message));
+    let wrong = |key: &str, value: String, message: &str| Err(wrong_value(file, key, &value, message));
     if let OrderPolicy::Probability(probability) = config.sequence.order
         && !(0.0..=1.0).contains(&probability)
     {
@@ -96,7 +96,7 @@ fn validate_sequences(file: &str, config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn wrong_value(file: &str, key: &str, value: String, message: &str) -> ConfigError {
+fn wrong_value(file: &str, key: &str, value: &str, message: &str) -> ConfigError {
     ConfigError::WrongValue {
         file: file.to_owned(),
         key: key.to_owned(),

@@ -73,6 +73,13 @@ impl Flow {
         usize::try_from(wanted).unwrap_or(usize::MAX).clamp(3, 64)
     }
 
+    const fn batch_limits(self) -> BatchLimits {
+        BatchLimits {
+            records: self.batch_size,
+            delay: BATCH_DELAY,
+        }
+    }
+
     /// Pictures decoded at once: as many as there are cores.
     fn decoders() -> usize {
         std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
@@ -168,11 +175,7 @@ pub async fn run(run: Run) -> Result<Totals, RunError> {
 
     let stop = cancel.clone();
     hops.spawn(async move {
-        let limits = BatchLimits {
-            records: flow.batch_size,
-            delay: BATCH_DELAY,
-        };
-        gather_batches(pixels, batches_out, limits, &stop).await;
+        gather_batches(pixels, batches_out, flow.batch_limits(), &stop).await;
         Ok(Totals::default())
     });
 

@@ -202,7 +202,7 @@ fn sequence(order: Order, pair: &PairTokens) -> Sequence {
             let start = text.len() as u32 + 1;
             ([text, image, vec![VOCABULARY.eos]].concat(), start)
         }
-        Order::Text => panic!("no order of a pair"),
+        Order::Text => ([text, vec![VOCABULARY.eos]].concat(), 0),
     };
     Sequence {
         order,
