@@ -64,17 +64,37 @@ impl Totals {
 
     /// Adds other units.
     pub fn merge(&mut self, other: &Self) {
-        self.units += other.units;
-        self.rows += other.rows;
-        self.filtered += other.filtered;
-        self.pairs += other.pairs;
-        self.sequences += other.sequences;
-        for (reason, count) in &other.failures {
+        // All fields by name: none is forgotten.
+        let Self {
+            units,
+            rows,
+            filtered,
+            pairs,
+            sequences,
+            failures,
+            image_codes,
+            input_ids,
+            texts,
+            captions_truncated,
+            texts_dropped,
+            packed,
+            reconstruction,
+        } = other;
+        self.units += units;
+        self.rows += rows;
+        self.filtered += filtered;
+        self.pairs += pairs;
+        self.sequences += sequences;
+        for (reason, count) in failures {
             *self.failures.entry(*reason).or_default() += count;
         }
-        self.image_codes.merge(&other.image_codes);
-        self.input_ids.merge(&other.input_ids);
-        self.reconstruction.merge(&other.reconstruction);
+        self.image_codes.merge(image_codes);
+        self.input_ids.merge(input_ids);
+        self.texts += texts;
+        self.captions_truncated += captions_truncated;
+        self.texts_dropped += texts_dropped;
+        self.packed.merge(packed);
+        self.reconstruction.merge(reconstruction);
     }
 
     /// Failed pairs, whatever the reason.
