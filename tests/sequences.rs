@@ -237,6 +237,24 @@ fn pairs_and_texts_that_are_taken_down_go_from_contexts_and_exports_too() {
 }
 
 #[test]
+fn a_corpus_that_is_another_than_was_planned_is_refused() {
+    let case = Case::new();
+    let corpus = corpus(&case);
+    let settings = ["text_corpus.share=0.2", &corpus];
+    let output = case.run("pairs.parquet", "out", &settings);
+    let file = case.folder.path().join("corpus.jsonl");
+    std::fs::write(&file, "{\"text\": \"another\"}\n").unwrap();
+    let config = case.config("pairs.parquet", &output);
+    let set = settings.iter().flat_map(|setting| ["--set", setting]);
+    let arguments: Vec<&str> = ["run", config.to_str().unwrap()].into_iter().chain(set).collect();
+    let message = complaint(&arguments, 2);
+    assert!(
+        message.contains("corpus.jsonl changed since it was planned"),
+        "{message}"
+    );
+}
+
+#[test]
 fn a_corpus_without_a_share_and_one_without_texts_are_refused() {
     let case = Case::new();
     let corpus = corpus(&case);
