@@ -172,7 +172,7 @@ fn taken_down(totals: &Totals) -> String {
     }
 }
 
-/// What the optional columns hold.
+/// What the optional columns and files hold.
 fn optional_columns(plan: &Plan, totals: &Totals) -> String {
     let (model, output) = (&plan.identity.model, &plan.identity.settings["output"]);
     let mut text = String::new();
@@ -200,6 +200,45 @@ fn optional_columns(plan: &Plan, totals: &Totals) -> String {
             model.decoder.as_deref().unwrap_or_default(),
             totals.reconstruction.min,
             totals.reconstruction.max
+        );
+    }
+    let settings = &plan.identity.settings;
+    if settings["sequence"]["text_dropout"] != 0.0 {
+        let _ = writeln!(
+            text,
+            "- Text dropout {}: {} sequences go without their text (column `text_dropped`).",
+            settings["sequence"]["text_dropout"], totals.texts_dropped
+        );
+    }
+    if totals.texts > 0 {
+        let _ = writeln!(
+            text,
+            "- {} sequences are texts alone, of a corpus (order `text`): {} of all, as asked for.",
+            totals.texts, settings["text_corpus"]["share"]
+        );
+    }
+    if totals.captions_truncated > 0 {
+        let _ = writeln!(
+            text,
+            "- {} captions had more than {} ids and were cut off there.",
+            totals.captions_truncated, settings["text"]["max_tokens"]
+        );
+    }
+    if settings["input"]["caption_columns"] != serde_json::json!([]) {
+        let _ = writeln!(
+            text,
+            "- Captions of the columns {}, chosen by {}; `caption_column` says which.",
+            settings["input"]["caption_columns"], settings["text"]["captions"]
+        );
+    }
+    if let Some(fill) = totals.packed.fill_rate() {
+        let _ = writeln!(
+            text,
+            "- `packed/` holds the same sequences packed to contexts of {} ids by {}: {} contexts, {:.2} % full.",
+            settings["sequence"]["pack"],
+            settings["sequence"]["packing"],
+            totals.packed.contexts,
+            100.0 * fill
         );
     }
     if !text.is_empty() {

@@ -8,6 +8,7 @@ mod run;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use img2tokens_sequence::PackMethod;
 use img2tokens_vision::{Dtype, Merger};
 
 use crate::config::{BackendChoice, DeviceChoice, ProviderChoice, SelectionChoice, Vision};
@@ -215,6 +216,12 @@ pub struct ExportArgs {
     /// The folder to write, which must be new or empty
     #[arg(value_name = "DEST")]
     pub destination: PathBuf,
+    /// Of the format packed: the most ids of a context
+    #[arg(long, default_value_t = 2_048, value_parser = clap::value_parser!(u32).range(1..))]
+    pub context_length: u32,
+    /// Of the format packed: best_fit, or concat, which leaves no room and may split a picture
+    #[arg(long, default_value = PackMethod::BestFit.name())]
+    pub packing: PackMethod,
 }
 
 /// `bench`

@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use img2tokens_schemas::OptionalColumns;
 use img2tokens_shard::{Destination, Encoding, ShardConfig, ShardError};
-use img2tokens_source::{Input, SourceError, expand};
+use img2tokens_source::{Input, InputFormat, Source, SourceError, expand};
 use img2tokens_vision::{ModelConfig, VisualTokenizer};
 use serde_json::json;
 
 use crate::config::{Compression, Config, KeptImages, Output, VerifyHash};
+use crate::corpus::TextCorpus;
 use crate::embedded::{self, EmbeddedSamples};
 use crate::local_copy;
 use crate::model::{self, Model};
-use crate::plan::{self, Followed, Identity, Plan, PlanError, Wanted};
+use crate::packing::packing;
+use crate::plan::{self, Corpus, Followed, Identity, Plan, PlanError, Wanted};
 use crate::run::{self, Flow, Meters, PlannedUnit, Run, RunError};
-use crate::stages::{self, Stages};
+use crate::stages::{self, StageError, Stages};
 use crate::stop::StopTokens;
 use crate::storage::{self, Located, StorageError};
 use crate::summary::Totals;
@@ -32,6 +34,7 @@ pub struct Job {
     pub destination: Arc<Destination>,
     model: Model,
     stages: Stages,
+    texts: Option<TextCorpus>,
     shard: ShardConfig,
     samples: Option<EmbeddedSamples>,
 }
@@ -68,20 +71,23 @@ impl Job {
         let destination = Arc::new(storage::destination(&config.output.path)?);
         let samples = embedded::start_if_asked(&config).await?;
         let inputs = inputs(&config, samples.as_ref()).await?;
+        let corpus = corpus(&config).await?;
         let identity = Identity::new(&config, &model, &stages, limit)?;
         let wanted = Wanted {
             source: &stages.source,
             inputs: &inputs,
+            corpus: &corpus,
             identity,
             verify_hash: config.fetch.verify_hash,
             unit,
         };
-        let Followed { plan, inputs } = if new_plan {
+        let Followed { plan, inputs, texts } = if new_plan {
             plan::renew(&destination, &wanted).await?
         } else {
             plan::follow(&destination, &wanted).await?
         };
         plan::check_store(&destination).await?;
+        let texts = open_corpus(&here, &plan, corpus.source, texts)?;
         let units = plan.planned_units(&inputs);
         let shard = shard_config(&config, &plan, &stages, model.config())?;
         Ok(Self {
@@ -91,6 +97,7 @@ impl Job {
             destination,
             model,
             stages,
+            texts,
             shard,
             samples,
         })
@@ -129,6 +136,7 @@ impl Job {
         };
         let ran = run::run(Run {
             stages: self.stages,
+            texts: self.texts.map(Arc::new),
             tokenizer,
             units,
             destination: self.destination,
@@ -153,26 +161,49 @@ pub(crate) async fn inputs(
     config: &Config,
     samples: Option<&EmbeddedSamples>,
 ) -> anyhow::Result<Vec<Arc<Input>>> {
+    let locations = config.input.paths.iter().map(|pattern| match samples {
+        Some(samples) if pattern == embedded::SAMPLES => samples.pairs_file(),
+        _ => pattern.clone(),
+    });
+    expand_all(
+        &locations.collect::<Vec<_>>(),
+        config.input.format,
+        &config.output,
+    )
+    .await
+}
+
+/// The files that `text_corpus.paths` means.
+async fn corpus(config: &Config) -> anyhow::Result<Corpus> {
+    let corpus = &config.text_corpus;
+    Ok(Corpus {
+        source: Arc::new(Source::new(stages::corpus_config(corpus, &config.input))),
+        texts: expand_all(&corpus.paths, corpus.format, &config.output).await?,
+    })
+}
+
+/// The files that these locations mean, each once.
+async fn expand_all(
+    locations: &[String],
+    format: Option<InputFormat>,
+    output: &Output,
+) -> anyhow::Result<Vec<Arc<Input>>> {
     let mut inputs = Vec::new();
-    for pattern in &config.input.paths {
-        let location = match samples {
-            Some(samples) if pattern == embedded::SAMPLES => samples.pairs_file(),
-            _ => pattern.clone(),
-        };
+    for location in locations {
         let Located {
             store,
             root,
             path,
             query,
-        } = storage::resolve(&location)?;
-        let files = expand(&store, &root, &path, config.input.format).await?;
+        } = storage::resolve(location)?;
+        let files = expand(&store, &root, &path, format).await?;
         inputs.extend(files.into_iter().map(|mut input| {
             input.name.push_str(&query);
             Arc::new(input)
         }));
     }
     // Two patterns may mean one file: it is read once. And a folder may hold the output: that is no input of its own.
-    let own = written_folders(&config.output.path)?;
+    let own = written_folders(&output.path)?;
     let mut seen = BTreeSet::new();
     inputs.retain(|input: &Arc<Input>| {
         !own.iter().any(|folder| input.name.starts_with(folder)) && seen.insert(input.name.clone())
@@ -187,8 +218,27 @@ fn written_folders(output: &str) -> Result<Vec<String>, StorageError> {
     }
     let Located { root, path, .. } = storage::resolve(output)?;
     let path = path.trim_end_matches('/');
-    let folders = ["data", "failures", "images", "replaced"];
+    let folders = ["data", "failures", "images", "packed", "takedowns", "replaced"];
     Ok(folders.map(|folder| format!("{root}{path}/{folder}/")).to_vec())
+}
+
+/// The corpus of texts, if one is mixed in.
+fn open_corpus(
+    config: &Config,
+    plan: &Plan,
+    source: Arc<Source>,
+    inputs: Vec<Arc<Input>>,
+) -> Result<Option<TextCorpus>, StageError> {
+    if inputs.is_empty() {
+        return Ok(None);
+    }
+    let surveys = plan.texts.iter().map(|planned| planned.survey.clone());
+    Ok(Some(TextCorpus {
+        source,
+        text: stages::open_text(&config.text, config.text_corpus.max_tokens)?,
+        mix: config.text_corpus.share,
+        files: inputs.into_iter().zip(surveys).collect(),
+    }))
 }
 
 fn shard_config(
@@ -215,6 +265,9 @@ fn shard_config(
         optional: OptionalColumns {
             image_features: model::extras(&config.output).features.map(|_| model.width as i32),
             reconstruction_cosine: config.output.reconstruction,
+            caption_column: !config.input.caption_columns.is_empty(),
+            caption_truncated: config.text.mark_truncated,
+            text_dropped: config.sequence.text_dropout > 0.0,
             digest_matches: config.fetch.verify_hash == VerifyHash::Record,
         },
         kept: plan
@@ -226,6 +279,8 @@ fn shard_config(
         provenance,
         vocabulary,
         images: config.output.images != KeptImages::None,
+        texts: !plan.texts.is_empty(),
+        packing: stages.packing.map(packing),
     })
 }
 

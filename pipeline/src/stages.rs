@@ -7,12 +7,14 @@ use std::time::Duration;
 use img2tokens_fetch::{FetchConfig, Fetcher};
 use img2tokens_image::{ImageConfig, ImageStage};
 use img2tokens_schemas::Vocabulary;
-use img2tokens_sequence::{SequenceConfig, SequenceStage};
+use img2tokens_sequence::{PackConfig, PackMethod, SequenceConfig, SequenceStage};
 use img2tokens_source::{Source, SourceConfig};
 use img2tokens_text::{TextConfig, TextStage};
 use img2tokens_vision::ModelConfig;
 
-use crate::config::{Config, Fetch, Image, Input, KeptImages, Text, VerifyHash};
+use crate::config::{Config, Fetch, Image, Input, KeptImages, Text, TextCorpus, VerifyHash};
+use crate::packing::pack_config;
+use crate::run::Captions;
 
 /// Everything that works on pairs, but for the model, which one thread owns.
 pub struct Stages {
@@ -24,8 +26,12 @@ pub struct Stages {
     pub image: ImageStage,
     /// Encodes captions.
     pub text: TextStage,
+    /// Chooses captions.
+    pub captions: Captions,
     /// Assembles sequences.
     pub sequence: SequenceStage,
+    /// How sequences are packed, if they are.
+    pub packing: Option<PackConfig>,
     /// What the digests that datasets state are good for.
     pub verify_hash: VerifyHash,
     /// Which pictures are kept.
@@ -57,6 +63,17 @@ pub enum StageError {
         /// The model's.
         model: u32,
     },
+    /// Contexts shorter than a picture.
+    #[error(
+        "sequence.pack = {length}, but a picture may have {picture} ids and is not split by best_fit; take a longer context, \
+         or sequence.packing = \"concat\""
+    )]
+    Pack {
+        /// As configured.
+        length: usize,
+        /// The most ids of a picture, `[IMG]` and `[/IMG]` included.
+        picture: usize,
+    },
 }
 
 impl Stages {
@@ -65,24 +82,48 @@ impl Stages {
     /// # Errors
     /// If one of them cannot be built as configured.
     pub fn new(config: &Config, model: &ModelConfig) -> Result<Self, StageError> {
-        let text = open_text(&config.text)?;
+        let text = open_text(&config.text, config.text.max_tokens)?;
         let vocabulary = vocabulary(&text, model);
         let sequence = SequenceConfig {
             order: config.sequence.order,
             bos: config.sequence.bos,
             eos: config.sequence.eos,
+            text_dropout: config.sequence.text_dropout,
             ..SequenceConfig::default()
         };
         sequence.validate(&vocabulary)?;
+        let packing = pack_config(&config.sequence);
+        check_packing(packing, config, model)?;
         Ok(Self {
             source: Arc::new(Source::new(source_config(&config.input))),
             fetch: Fetcher::new(fetch_config(&config.fetch))?,
             image: ImageStage::new(image_config(&config.image, model)?),
+            captions: Captions::new(&config.input, &config.text, sequence.seed),
             sequence: SequenceStage::new(sequence, vocabulary),
+            packing,
             text,
             verify_hash: config.fetch.verify_hash,
             keep_images: config.output.images,
         })
+    }
+}
+
+/// No picture may be longer than a context, if none is to be split.
+fn check_packing(
+    packing: Option<PackConfig>,
+    config: &Config,
+    model: &ModelConfig,
+) -> Result<(), StageError> {
+    let patches = (model.image_size / model.patch_size).pow(2);
+    // A picture's codes stand between [IMG] and [/IMG].
+    let picture = config.vision.max_tokens.map_or(patches, |most| most.min(patches)) + 2;
+    match packing {
+        Some(PackConfig {
+            method: PackMethod::BestFit,
+            length,
+            ..
+        }) if length < picture => Err(StageError::Pack { length, picture }),
+        _ => Ok(()),
     }
 }
 
@@ -104,6 +145,7 @@ pub fn source_config(input: &Input) -> SourceConfig {
         format: input.format,
         url_column: input.url_column.clone(),
         text_column: input.text_column.clone(),
+        caption_columns: input.caption_columns.clone(),
         key_column: input.key_column.clone(),
         digest_column: input.digest_column.clone(),
         quoting: input.quoting,
@@ -114,10 +156,26 @@ pub fn source_config(input: &Input) -> SourceConfig {
     }
 }
 
-fn open_text(text: &Text) -> Result<TextStage, StageError> {
+/// The settings by which texts of a corpus are read.
+#[must_use]
+pub fn corpus_config(corpus: &TextCorpus, input: &Input) -> SourceConfig {
+    SourceConfig {
+        format: corpus.format,
+        texts_alone: true,
+        text_column: corpus.column.clone(),
+        unit_rows: NonZeroU64::new(input.unit_rows).unwrap_or(NonZeroU64::MIN),
+        ..SourceConfig::default()
+    }
+}
+
+/// The text stage, for captions or texts of at most so many ids.
+///
+/// # Errors
+/// If the tokenizer cannot be used.
+pub fn open_text(text: &Text, max_tokens: usize) -> Result<TextStage, StageError> {
     let config = TextConfig {
         tokenizer: text.tokenizer.clone(),
-        max_tokens: text.max_tokens,
+        max_tokens,
         cleanup: text.cleanup,
     };
     TextStage::open(&config).map_err(|source| StageError::Text {

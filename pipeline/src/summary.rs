@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use img2tokens_schemas::FailureReason;
-use img2tokens_shard::{CosineSummary, Distribution, ShardStats};
+use img2tokens_shard::{CosineSummary, Distribution, PackedSummary, ShardStats};
 
 /// The sums over units.
 #[derive(Debug, Default, Clone)]
@@ -26,6 +26,14 @@ pub struct Totals {
     pub image_codes: Distribution,
     /// Ids of a sequence.
     pub input_ids: Distribution,
+    /// Texts of the corpus that have a sequence.
+    pub texts: u64,
+    /// Captions and texts that were cut off.
+    pub captions_truncated: u64,
+    /// Sequences that go without their text.
+    pub texts_dropped: u64,
+    /// The contexts that sequences were packed to.
+    pub packed: PackedSummary,
     /// How near codes lead back to the encoder's features, where that was asked for.
     pub reconstruction: CosineSummary,
 }
@@ -43,6 +51,12 @@ impl Totals {
         }
         self.image_codes.merge(&stats.image_codes);
         self.input_ids.merge(&stats.input_ids);
+        self.texts += stats.texts;
+        self.captions_truncated += stats.captions_truncated;
+        self.texts_dropped += stats.texts_dropped;
+        if let Some(packed) = &stats.packed {
+            self.packed.merge(packed);
+        }
         if let Some(cosine) = &stats.reconstruction_cosine {
             self.reconstruction.merge(cosine);
         }
@@ -50,17 +64,37 @@ impl Totals {
 
     /// Adds other units.
     pub fn merge(&mut self, other: &Self) {
-        self.units += other.units;
-        self.rows += other.rows;
-        self.filtered += other.filtered;
-        self.pairs += other.pairs;
-        self.sequences += other.sequences;
-        for (reason, count) in &other.failures {
+        // All fields by name: none is forgotten.
+        let Self {
+            units,
+            rows,
+            filtered,
+            pairs,
+            sequences,
+            failures,
+            image_codes,
+            input_ids,
+            texts,
+            captions_truncated,
+            texts_dropped,
+            packed,
+            reconstruction,
+        } = other;
+        self.units += units;
+        self.rows += rows;
+        self.filtered += filtered;
+        self.pairs += pairs;
+        self.sequences += sequences;
+        for (reason, count) in failures {
             *self.failures.entry(*reason).or_default() += count;
         }
-        self.image_codes.merge(&other.image_codes);
-        self.input_ids.merge(&other.input_ids);
-        self.reconstruction.merge(&other.reconstruction);
+        self.image_codes.merge(image_codes);
+        self.input_ids.merge(input_ids);
+        self.texts += texts;
+        self.captions_truncated += captions_truncated;
+        self.texts_dropped += texts_dropped;
+        self.packed.merge(packed);
+        self.reconstruction.merge(reconstruction);
     }
 
     /// Failed pairs, whatever the reason.
@@ -116,8 +150,10 @@ impl fmt::Display for Summary {
             writeln!(f, "pairs in      {pairs_in}{}", filtered(totals.filtered))?;
             writeln!(
                 f,
-                "sequences out {} from {} pairs",
-                totals.sequences, totals.pairs
+                "sequences out {} from {} pairs{}",
+                totals.sequences,
+                totals.pairs,
+                mixed_in(totals.texts)
             )?;
             writeln!(f, "failed        {}", totals.failed())?;
             for (reason, count) in &totals.failures {
@@ -129,6 +165,23 @@ impl fmt::Display for Summary {
                 totals.image_codes.max(),
             ) {
                 writeln!(f, "tokens/image  min {min}, median {median}, max {max}")?;
+            }
+            if totals.captions_truncated > 0 {
+                writeln!(f, "captions cut  {}", totals.captions_truncated)?;
+            }
+            if totals.texts_dropped > 0 {
+                writeln!(f, "texts dropped {}", totals.texts_dropped)?;
+            }
+            if let Some(fill) = totals.packed.fill_rate() {
+                let PackedSummary {
+                    contexts, capacity, ..
+                } = totals.packed;
+                let length = capacity / contexts.max(1);
+                writeln!(
+                    f,
+                    "packed        {contexts} contexts of {length} ids, {:.2} % full",
+                    100.0 * fill
+                )?;
             }
             if let Some(mean) = totals.reconstruction.mean() {
                 let CosineSummary { min, max, .. } = totals.reconstruction;
@@ -149,6 +202,14 @@ impl fmt::Display for Summary {
             "next          img2tokens inspect {0}    or in Python: pyarrow.parquet.read_table(\"{0}/data\")",
             self.output
         )
+    }
+}
+
+fn mixed_in(texts: u64) -> String {
+    if texts == 0 {
+        String::new()
+    } else {
+        format!(" and {texts} texts")
     }
 }
 

@@ -19,6 +19,8 @@ pub mod metadata {
     pub const VOCABULARY: &str = "img2tokens.vocabulary";
     /// The Hugging Face `datasets` features, as JSON.
     pub const HUGGING_FACE: &str = "huggingface";
+    /// How contexts were filled, as JSON ([`crate::Packing`]); in packed files only.
+    pub const PACKING: &str = "img2tokens.packing";
     /// Everything else that says where the rows came from, as one JSON object.
     pub const PROVENANCE: &str = "img2tokens.provenance";
 }
@@ -69,6 +71,21 @@ pub fn data_fields() -> Fields {
     .into()
 }
 
+/// The columns of a packed file: a row is a context, and its lists but for `input_ids` have an item for each stretch of
+/// it that is of one sequence ([`crate::PackedRow`]).
+#[must_use]
+pub fn packed_fields() -> Fields {
+    vec![
+        Field::new("input_ids", list_of(DataType::Int32), false),
+        Field::new("num_tokens", DataType::Int32, false),
+        Field::new("segment_starts", list_of(DataType::Int32), false),
+        Field::new("segment_offsets", list_of(DataType::Int32), false),
+        Field::new("keys", list_of(DataType::Utf8), false),
+        Field::new("orders", list_of(DataType::Utf8), false),
+    ]
+    .into()
+}
+
 /// Columns of `data/part-*.parquet` that a run may ask for; they stand between the fixed ones and the kept ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OptionalColumns {
@@ -76,13 +93,26 @@ pub struct OptionalColumns {
     pub image_features: Option<i32>,
     /// `reconstruction_cosine`: how near the codes lead back to the encoder's features.
     pub reconstruction_cosine: bool,
+    /// `caption_column`: the input column that the caption came from.
+    pub caption_column: bool,
+    /// `caption_truncated`: whether the caption was cut off.
+    pub caption_truncated: bool,
+    /// `text_dropped`: whether the sequence goes without its text.
+    pub text_dropped: bool,
     /// `digest_matches`: whether the image's bytes are those whose digest the dataset states; null where it states none.
     pub digest_matches: bool,
 }
 
 impl OptionalColumns {
     /// The names of all of them, asked for or not.
-    pub const NAMES: [&str; 3] = ["image_features", "reconstruction_cosine", "digest_matches"];
+    pub const NAMES: [&str; 6] = [
+        "image_features",
+        "reconstruction_cosine",
+        "caption_column",
+        "caption_truncated",
+        "text_dropped",
+        "digest_matches",
+    ];
 
     /// The fields of those asked for, in their order.
     #[must_use]
@@ -92,11 +122,27 @@ impl OptionalColumns {
             .map(|width| Field::new("image_features", list_of(feature_row(width)), false));
         let cosine = self
             .reconstruction_cosine
-            .then(|| Field::new("reconstruction_cosine", DataType::Float32, false));
+            .then(|| Field::new("reconstruction_cosine", DataType::Float32, true));
+        let further = [
+            (self.caption_column, "caption_column", DataType::Utf8),
+            (self.caption_truncated, "caption_truncated", DataType::Boolean),
+            (self.text_dropped, "text_dropped", DataType::Boolean),
+        ];
+        let further = further
+            .into_iter()
+            // A text alone has no such column.
+            .filter_map(|(wanted, name, data_type)| {
+                wanted.then(|| Field::new(name, data_type, name == "caption_column"))
+            });
         let digest = self
             .digest_matches
             .then(|| Field::new("digest_matches", DataType::Boolean, true));
-        features.into_iter().chain(cosine).chain(digest).collect()
+        features
+            .into_iter()
+            .chain(cosine)
+            .chain(further)
+            .chain(digest)
+            .collect()
     }
 }
 

@@ -9,6 +9,7 @@
 pub mod failure;
 pub mod features;
 pub mod image;
+pub mod packed;
 pub mod sequence;
 pub mod tokens;
 
@@ -22,6 +23,7 @@ pub mod row;
 pub use failure::{Failure, FailureReason};
 pub use features::{FeaturesError, MergedFeatures};
 pub use image::{Digest, ImageFormat, Pixels, PixelsError};
+pub use packed::{PackedRow, PackedSegment, Packing};
 pub use sequence::{Order, Sequence, Vocabulary};
 pub use tokens::{KeepMask, TokensError, VisualTokens};
 

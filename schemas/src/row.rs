@@ -75,8 +75,10 @@ pub struct Row {
     pub key: String,
     /// The picture.
     pub picture: PictureSource,
-    /// The caption as the input has it.
+    /// The caption as the input has it; the first, where several columns hold captions.
     pub caption: Option<String>,
+    /// The captions of the other columns, in their order.
+    pub further_captions: Vec<Option<String>>,
     /// The input columns that go through to the output.
     pub kept: KeptColumns,
     /// The digest of the image's bytes that the dataset states, if it does.
@@ -109,12 +111,16 @@ pub struct PairTokens {
     pub text_ids: Vec<u32>,
     /// The caption whose ids they are.
     pub caption: String,
+    /// The input column that the caption came from, where it was one of several.
+    pub caption_column: Option<Arc<str>>,
+    /// Whether ids past the most that a caption may have were cut off.
+    pub caption_truncated: bool,
     /// The width of the original image in pixels.
     pub width: u32,
     /// The height of the original image in pixels.
     pub height: u32,
-    /// The digest of the image's bytes.
-    pub sha256: Digest,
+    /// The digest of the image's bytes; none of a text alone, which has no codes and no size either.
+    pub sha256: Option<Digest>,
 }
 
 /// One row of the data file: a sequence, and the pair it was made of.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which half of a pair stands on the left.
+/// Which half of a pair stands on the left, or that there is no picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
@@ -10,15 +10,21 @@ pub enum Order {
     ImageText,
     /// `t1 .. tn [IMG] v1 .. vT [/IMG] EOS`
     TextImage,
+    /// `t1 .. tn EOS`, a text alone
+    Text,
 }
 
 impl Order {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::ImageText, Self::TextImage, Self::Text];
+
     /// As it stands in the `order` column.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::ImageText => "image_text",
             Self::TextImage => "text_image",
+            Self::Text => "text",
         }
     }
 }
@@ -75,10 +81,12 @@ pub struct Sequence {
     pub order: Order,
     /// All ids, specials included.
     pub input_ids: Vec<u32>,
-    /// The index in `input_ids` of the first visual code (right after `[IMG]`).
+    /// The index in `input_ids` of the first visual code (right after `[IMG]`); 0 in a text alone.
     pub image_start: u32,
     /// The number of visual codes.
     pub image_len: u32,
+    /// Whether the text was left out, so that a model learns to do without.
+    pub text_dropped: bool,
 }
 
 #[cfg(test)]

@@ -183,7 +183,7 @@ fn rows_of(batch: &RecordBatch) -> Vec<DataRow> {
                 .value(row)
                 .to_vec(),
             caption: text("caption", row),
-            url: Some(text("url", row)),
+            url: Some(text("url", row)).filter(|url| !url.is_empty()),
             size: (number("width", row), number("height", row)),
             sha256: text("sha256", row),
         })
@@ -210,7 +210,8 @@ pub fn failures(output: &Path) -> BTreeMap<String, String> {
     reasons
 }
 
-fn batches(folder: &Path) -> Vec<RecordBatch> {
+/// All batches of the Parquet files in a folder, in order of file and row.
+pub fn batches(folder: &Path) -> Vec<RecordBatch> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .map(|entry| entry.unwrap().path())

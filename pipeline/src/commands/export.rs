@@ -1,5 +1,6 @@
 //! `img2tokens export`: an output in the format of another trainer.
 
+use img2tokens_sequence::PackConfig;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::ExportArgs;
@@ -11,7 +12,12 @@ use crate::storage;
 pub(super) async fn export(args: &ExportArgs) -> Result<Exit, Failed> {
     let output = storage::destination(&args.output).map_err(Failed::usage)?;
     let bar = bar();
-    let exported = export::export(&output, args.format, &args.destination, &bar).await;
+    let packing = PackConfig {
+        method: args.packing,
+        length: args.context_length as usize,
+        ..PackConfig::default()
+    };
+    let exported = export::export(&output, args.format, packing, &args.destination, &bar).await;
     bar.finish_and_clear();
     let exported = exported.map_err(failed)?;
     println!(
@@ -21,6 +27,14 @@ pub(super) async fn export(args: &ExportArgs) -> Result<Exit, Failed> {
         exported.units,
         args.destination.display(),
     );
+    if let Some(packed) = exported.packed {
+        println!(
+            "{} contexts of {} ids, {:.2} % full",
+            packed.packs,
+            args.context_length,
+            100.0 * packed.fill_rate(),
+        );
+    }
     Ok(Exit::Done)
 }
 

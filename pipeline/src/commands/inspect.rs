@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::anyhow;
-use img2tokens_schemas::KeepMask;
+use img2tokens_schemas::{KeepMask, Order};
 use img2tokens_shard::read::{DataReader, DataRow};
 use img2tokens_shard::{Destination, UnitId, committed};
 
@@ -72,6 +72,15 @@ fn print_row(mut out: impl Write, row: &DataRow<'_>) -> anyhow::Result<()> {
     let sample = &row.sample;
     writeln!(out, "{}  {}", sample.key, sample.order)?;
     writeln!(out, "  caption  {}", row.caption)?;
+    if sample.order == Order::Text {
+        writeln!(
+            out,
+            "  ids      {} = {} text + specials\n",
+            row.num_tokens,
+            row.text_ids.len()
+        )?;
+        return Ok(());
+    }
     writeln!(
         out,
         "  picture  {} ({} x {})",

@@ -11,6 +11,6 @@ pub use error::ConfigError;
 pub use read::{Override, parse, read};
 pub use sections::{
     BackendChoice, Compression, Config, DeviceChoice, Features, Fetch, Image, Input, KeptImages, Output,
-    ProviderChoice, SelectionChoice, Sequence, Text, Vision,
+    ProviderChoice, SelectionChoice, Sequence, Text, TextCorpus, Vision,
 };
 pub use verify_hash::VerifyHash;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use img2tokens_fetch::{FetchConfig, RobotsPolicy};
 use img2tokens_image::Resize;
-use img2tokens_sequence::OrderPolicy;
+use img2tokens_sequence::{CaptionChoice, OrderPolicy, PackMethod, TextMix};
 use img2tokens_source::{Filter, InputFormat, Quoting};
 use img2tokens_text::Cleanup;
 use img2tokens_vision::{Dtype, Merger};
@@ -31,6 +31,8 @@ pub struct Config {
     pub text: Text,
     /// How both become a sequence.
     pub sequence: Sequence,
+    /// Texts that are mixed in among the pairs.
+    pub text_corpus: TextCorpus,
     /// What is written, and where.
     pub output: Output,
 }
@@ -46,6 +48,8 @@ section! {
         url_column: Option<String> = None,
         /// The column of captions; by default the first known name (TEXT, caption, text, ..).
         text_column: Option<String> = None,
+        /// Columns of captions, where there are several (the page's own, synthetic ones); instead of text_column.
+        caption_columns: Vec<String> = Vec::new(),
         /// The column of unique row names; by default the first known name, else file and row number.
         key_column: Option<String> = None,
         /// The column of the pictures' MD5 or SHA-256 digests; by default md5 or sha256, but in tars.
@@ -246,6 +250,10 @@ section! {
         tokenizer: String = "builtin:bytes".to_owned(),
         /// The most ids of a caption; the rest is cut off.
         max_tokens: usize = 1024,
+        /// Which of input.caption_columns is taken: "first" (that is there), or their weights, drawn by the row's key.
+        captions: CaptionChoice = CaptionChoice::First,
+        /// Write the column caption_truncated: whether the caption was cut off.
+        mark_truncated: bool = false,
         /// What is done to captions first: { html_entities, whitespace, nfc }, all off.
         cleanup: Cleanup = Cleanup::default(),
     }
@@ -260,6 +268,28 @@ section! {
         bos: bool = false,
         /// End sequences with its EOS.
         eos: bool = true,
+        /// The probability that a text_image sequence goes without its text, for guidance without a classifier.
+        text_dropout: f64 = 0.0,
+        /// Pack sequences to contexts of at most so many ids, in packed/; by default they are not packed.
+        pack: Option<u32> = None,
+        /// best_fit, by which no picture is split, or concat, by which no room is left.
+        packing: PackMethod = PackMethod::BestFit,
+    }
+}
+
+section! {
+    /// `[text_corpus]`
+    TextCorpus {
+        /// Files, globs or folders of texts: Parquet, CSV, TSV or JSONL, as in input.paths.
+        paths: Vec<String> = Vec::new(),
+        /// parquet, csv, tsv or jsonl; by default told from the file's name.
+        format: Option<InputFormat> = None,
+        /// The column of texts; by default the first known name (text, caption, ..).
+        column: Option<String> = None,
+        /// Texts as a part of all sequences, from 0 to 0.99.
+        share: TextMix = TextMix::default(),
+        /// The most ids of a text; the rest is cut off.
+        max_tokens: usize = 2_047,
     }
 }
 
@@ -328,6 +358,7 @@ impl Config {
             ("vision", Vision::KEYS),
             ("text", Text::KEYS),
             ("sequence", Sequence::KEYS),
+            ("text_corpus", TextCorpus::KEYS),
             ("output", Output::KEYS),
         ])
     }

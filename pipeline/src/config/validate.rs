@@ -1,6 +1,6 @@
 //! Values that have the right type and still cannot be.
 
-use img2tokens_sequence::OrderPolicy;
+use img2tokens_sequence::{CaptionChoice, OrderPolicy, TextMix};
 
 use super::{Config, ConfigError};
 
@@ -19,14 +19,7 @@ pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
     if config.output.path.is_empty() {
         return missing("output.path", "path = \"tokens\"");
     }
-    let wrong = |key: &str, value: String, message: &str| {
-        Err(ConfigError::WrongValue {
-            file: file.to_owned(),
-            key: key.to_owned(),
-            value: format!(" = {value}"),
-            message: message.to_owned(),
-        })
-    };
+    let wrong = |key: &str, value: String, message: &str| Err(wrong_value(file, key, &value, message));
     let positive = [
         ("input.unit_rows", config.input.unit_rows),
         ("fetch.concurrency", config.fetch.concurrency as u64),
@@ -37,6 +30,8 @@ pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
         ("vision.threads", config.vision.threads.unwrap_or(1) as u64),
         ("vision.max_tokens", config.vision.max_tokens.unwrap_or(1) as u64),
         ("text.max_tokens", config.text.max_tokens as u64),
+        ("text_corpus.max_tokens", config.text_corpus.max_tokens as u64),
+        ("sequence.pack", config.sequence.pack.unwrap_or(1).into()),
         ("output.row_group_rows", config.output.row_group_rows as u64),
     ];
     if let Some((key, value)) = positive.into_iter().find(|(_, value)| *value == 0) {
@@ -56,6 +51,12 @@ pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
             "it must be above 0 and below 86400 seconds",
         );
     }
+    validate_sequences(file, config)
+}
+
+/// Of captions, sequences and the texts among them.
+fn validate_sequences(file: &str, config: &Config) -> Result<(), ConfigError> {
+    let wrong = |key: &str, value: String, message: &str| Err(wrong_value(file, key, &value, message));
     if let OrderPolicy::Probability(probability) = config.sequence.order
         && !(0.0..=1.0).contains(&probability)
     {
@@ -65,5 +66,41 @@ pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
             "a probability lies between 0 and 1",
         );
     }
+    if !(0.0..=1.0).contains(&config.sequence.text_dropout) {
+        let value = config.sequence.text_dropout.to_string();
+        return wrong(
+            "sequence.text_dropout",
+            value,
+            "a probability lies between 0 and 1",
+        );
+    }
+    let corpus = &config.text_corpus;
+    if corpus.paths.is_empty() != (corpus.share == TextMix::default()) {
+        let message = "text_corpus.paths and text_corpus.share go together: set both, or neither";
+        return wrong("text_corpus.share", f64::from(corpus.share).to_string(), message);
+    }
+    let columns = &config.input.caption_columns;
+    if let Some(text_column) = config.input.text_column.as_ref().filter(|_| !columns.is_empty()) {
+        let message = "it cannot be set beside input.caption_columns; name it among them";
+        return wrong("input.text_column", format!("{text_column:?}"), message);
+    }
+    if let CaptionChoice::Mix(weights) = &config.text.captions
+        && weights.len() != columns.len()
+    {
+        let message = format!(
+            "input.caption_columns names {} columns, and each needs a weight",
+            columns.len()
+        );
+        return wrong("text.captions", format!("{weights:?}"), &message);
+    }
     Ok(())
+}
+
+fn wrong_value(file: &str, key: &str, value: &str, message: &str) -> ConfigError {
+    ConfigError::WrongValue {
+        file: file.to_owned(),
+        key: key.to_owned(),
+        value: format!(" = {value}"),
+        message: message.to_owned(),
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use img2tokens_schemas::Order;
 use img2tokens_shard::read::{DataReader, DataRow};
 use img2tokens_shard::{Destination, ShardError, UnitId, committed};
 use tokio::task::spawn_blocking;
@@ -64,7 +65,8 @@ struct Hand {
 impl Hand {
     fn deal(mut self, unit: UnitId, reader: DataReader) -> Result<Self, ShardError> {
         for batch in reader {
-            for row in batch?.rows() {
+            // A text has no codes to compare.
+            for row in batch?.rows().filter(|row| row.sample.order != Order::Text) {
                 let rank = self.rank(row.sample.key);
                 let is_low = self.pairs.len() < self.count
                     || self.pairs.last_key_value().is_some_and(|(last, _)| rank < *last);

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use img2tokens_schemas::Order;
+use img2tokens_sequence::PackStats;
 
 use super::format::{Sequence, SequenceWriter};
 
@@ -75,12 +76,12 @@ impl SequenceWriter for PerOrder {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> io::Result<()> {
+    fn finish(self: Box<Self>) -> io::Result<Option<PackStats>> {
         for (_, flat) in self.files {
             close(flat.ids)?;
             flat.sidecar.finish()?;
         }
-        Ok(())
+        Ok(None)
     }
 }
 

@@ -5,10 +5,12 @@ use std::path::Path;
 
 use clap::ValueEnum;
 use img2tokens_schemas::Order;
+use img2tokens_sequence::{PackConfig, PackStats};
+use img2tokens_shard::read::ShardMetadata;
 
 use super::flat::PerOrder;
 use super::ids::IdWidth;
-use super::{datatrove, mds, megatron, olmo};
+use super::{datatrove, mds, megatron, olmo, packed};
 
 /// What can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -21,16 +23,30 @@ pub enum Format {
     Olmo,
     /// MosaicML Streaming: shard.NNNNN.mds and index.json
     Mds,
+    /// Parquet of contexts of one length, each of many sequences: part-NNNNN.parquet
+    Packed,
+}
+
+/// What a writer must know of the shards, and of what is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setup<'a> {
+    /// An empty folder.
+    pub(super) folder: &'a Path,
+    /// What the shards say of themselves.
+    pub(super) metadata: &'a ShardMetadata,
+    /// How sequences are packed, where they are.
+    pub(super) packing: PackConfig,
 }
 
 impl Format {
     /// The width that the format's reader takes from the size of the vocabulary, unless it is told another:
     /// Megatron-LM's `DType.optimal_dtype` has two bytes below 65,500; OLMo-core's `NumpyDatasetConfig.get_dtype` and
-    /// datatrove's `token_size` while the greatest id fits. MDS names its type.
+    /// datatrove's `token_size` while the greatest id fits. MDS names its type; packed columns are `int32`.
     pub(super) const fn id_width(self, vocabulary_size: u32) -> IdWidth {
         let most = match self {
             Self::Megatron => 65_499,
             Self::Datatrove | Self::Olmo | Self::Mds => 1 << 16,
+            Self::Packed => 0,
         };
         if vocabulary_size <= most {
             IdWidth::Two
@@ -39,8 +55,9 @@ impl Format {
         }
     }
 
-    /// A writer of this format into an empty folder.
-    pub(super) fn writer(self, folder: &Path, width: IdWidth) -> io::Result<Box<dyn SequenceWriter>> {
+    /// A writer of this format.
+    pub(super) fn writer(self, setup: Setup<'_>, width: IdWidth) -> io::Result<Box<dyn SequenceWriter>> {
+        let folder = setup.folder;
         Ok(match self {
             Self::Megatron => Box::new(PerOrder::new(folder, "bin", move |stem| {
                 Ok(Box::new(megatron::Index::create(stem, width)?))
@@ -52,6 +69,11 @@ impl Format {
                 Ok(Box::new(olmo::DocumentBounds::create(stem)?))
             })),
             Self::Mds => Box::new(mds::Writer::new(folder, width, mds::SIZE_LIMIT)?),
+            Self::Packed => Box::new(packed::Writer::new(
+                folder.to_owned(),
+                setup.metadata,
+                setup.packing,
+            )?),
         })
     }
 }
@@ -74,8 +96,8 @@ pub(super) trait SequenceWriter: Send {
     /// Adds a sequence.
     fn write(&mut self, sequence: &Sequence<'_>) -> io::Result<()>;
 
-    /// Completes the files and makes sure that they are on the disk.
-    fn finish(self: Box<Self>) -> io::Result<()>;
+    /// Completes the files and makes sure that they are on the disk. Says what packing came to, if it was done.
+    fn finish(self: Box<Self>) -> io::Result<Option<PackStats>>;
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use img2tokens_sequence::PackStats;
 use serde::Serialize;
 
 use super::flat::close;
@@ -151,7 +152,7 @@ impl SequenceWriter for Writer {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> io::Result<()> {
+    fn finish(mut self: Box<Self>) -> io::Result<Option<PackStats>> {
         if !self.ends.is_empty() {
             self.write_shard()?;
         }
@@ -161,7 +162,7 @@ impl SequenceWriter for Writer {
             version: VERSION,
         };
         serde_json::to_writer(&mut file, &index)?;
-        close(file)
+        close(file).map(|()| None)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Committed shards in the formats that other trainers read (spec/sequences.md, "Readers to serve").
 //!
-//! One row is one sequence is one document. Rows are streamed in the order of units and rows, so that the same shards
+//! One row is one sequence is one document, but in the format `packed`, where a row is a context of many. Rows are streamed in the order of units and rows, so that the same shards
 //! give the same bytes. Everything is written into a hidden folder beside the destination, which takes the
 //! destination's name at the end: an export that was interrupted leaves nothing under that name, and the next one
 //! starts over.
@@ -16,6 +16,7 @@ mod ids;
 mod mds;
 mod megatron;
 mod olmo;
+mod packed;
 mod staging;
 mod stream;
 

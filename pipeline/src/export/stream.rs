@@ -5,14 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use img2tokens_schemas::Vocabulary;
-use img2tokens_shard::read::{Sample, SampleReader};
+use img2tokens_sequence::{PackConfig, PackStats};
+use img2tokens_shard::read::{Sample, SampleReader, ShardMetadata};
 use img2tokens_shard::takedown::{Tombstones, forbidden_sequences};
 use img2tokens_shard::{Destination, UnitId, committed};
 use indicatif::ProgressBar;
 use tokio::task::spawn_blocking;
 
 use super::ExportError;
-use super::format::{Format, Sequence, SequenceWriter};
+use super::format::{Format, Sequence, SequenceWriter, Setup};
 use super::ids::IdWidth;
 use super::staging::Staging;
 
@@ -25,9 +26,12 @@ pub struct Exported {
     pub sequences: u64,
     /// Ids in them.
     pub tokens: u64,
+    /// What packing came to, in the format `packed`.
+    pub packed: Option<PackStats>,
 }
 
 /// Writes the sequences of all committed units to `folder`, which must not exist or be empty; `progress` counts units.
+/// Only the format `packed` looks at `packing`.
 ///
 /// # Errors
 /// If nothing is committed, `folder` cannot be written, or a shard cannot be read or holds what the format cannot. In
@@ -35,6 +39,7 @@ pub struct Exported {
 pub async fn export(
     output: &Destination,
     format: Format,
+    packing: PackConfig,
     folder: &Path,
     progress: &ProgressBar,
 ) -> Result<Exported, ExportError> {
@@ -46,7 +51,7 @@ pub async fn export(
     progress.set_length(units.len() as u64);
     let folder = folder.to_owned();
     let tombstones = Tombstones::read(output).await?;
-    let mut stream = spawn_blocking(move || Stream::begin(format, &folder, tombstones)).await??;
+    let mut stream = spawn_blocking(move || Stream::begin(format, packing, &folder, tombstones)).await??;
     for unit in units {
         let data = output.open(&unit.data_file()).await?;
         let data = data.ok_or(ExportError::Missing { unit })?;
@@ -66,6 +71,7 @@ pub async fn export(
 /// An export under way.
 struct Stream {
     format: Format,
+    packing: PackConfig,
     /// What must not be exported even where a shard holds it still.
     tombstones: Arc<Tombstones>,
     open: Option<Open>,
@@ -83,9 +89,15 @@ struct Open {
 }
 
 impl Stream {
-    fn begin(format: Format, folder: &Path, tombstones: Arc<Tombstones>) -> Result<Self, ExportError> {
+    fn begin(
+        format: Format,
+        packing: PackConfig,
+        folder: &Path,
+        tombstones: Arc<Tombstones>,
+    ) -> Result<Self, ExportError> {
         Ok(Self {
             format,
+            packing,
             tombstones,
             open: None,
             staging: Staging::begin(folder)?,
@@ -98,7 +110,7 @@ impl Stream {
         let samples = SampleReader::of_file(unit.data_file(), data)?;
         let vocabulary = samples.metadata().vocabulary;
         let open = match self.open.take() {
-            None => Open::new(self.format, vocabulary, &self.staging)?,
+            None => self.open(samples.metadata())?,
             Some(open) if open.vocabulary == vocabulary => open,
             Some(_) => return Err(ExportError::Vocabulary { unit }),
         };
@@ -114,10 +126,26 @@ impl Stream {
         Ok(self)
     }
 
-    fn finish(self) -> Result<Exported, ExportError> {
+    fn open(&self, metadata: &ShardMetadata) -> Result<Open, ExportError> {
+        let width = self.format.id_width(metadata.vocabulary.size());
+        let setup = Setup {
+            folder: self.staging.path(),
+            metadata,
+            packing: self.packing,
+        };
+        let writer = self.format.writer(setup, width);
+        Ok(Open {
+            vocabulary: metadata.vocabulary,
+            width,
+            writer: writer.map_err(ExportError::write(self.staging.destination()))?,
+            ids: Vec::new(),
+        })
+    }
+
+    fn finish(mut self) -> Result<Exported, ExportError> {
         if let Some(open) = self.open {
             let write = ExportError::write(self.staging.destination());
-            open.writer.finish().map_err(write)?;
+            self.exported.packed = open.writer.finish().map_err(write)?;
         }
         self.staging.publish()?;
         Ok(self.exported)
@@ -125,17 +153,6 @@ impl Stream {
 }
 
 impl Open {
-    fn new(format: Format, vocabulary: Vocabulary, staging: &Staging) -> Result<Self, ExportError> {
-        let width = format.id_width(vocabulary.size());
-        let writer = format.writer(staging.path(), width);
-        Ok(Self {
-            vocabulary,
-            width,
-            writer: writer.map_err(ExportError::write(staging.destination()))?,
-            ids: Vec::new(),
-        })
-    }
-
     /// Writes a sample; returns the number of its ids.
     fn add(&mut self, unit: UnitId, sample: &Sample<'_>, staging: &Staging) -> Result<u64, ExportError> {
         let (row, vocabulary_size) = (sample.row, self.vocabulary.size());

@@ -58,24 +58,16 @@ impl Plan {
     /// # Errors
     /// If one is missing, or there is one that the plan lacks. (A plan of the first rows may lack any.)
     pub fn match_inputs(&self, found: &[Arc<Input>]) -> Result<Vec<Arc<Input>>, PlanError> {
-        let by_name: BTreeMap<&str, &Arc<Input>> =
-            found.iter().map(|input| (input.name.as_str(), input)).collect();
-        let planned = self.inputs.iter().map(|planned| {
-            let input = by_name.get(planned.name.as_str()).map(|input| Arc::clone(input));
-            input.ok_or_else(|| PlanError::InputGone {
-                name: planned.name.clone(),
-            })
-        });
-        let planned: Vec<Arc<Input>> = planned.collect::<Result<_, _>>()?;
-        if self.identity.limit.is_none() && planned.len() < by_name.len() {
-            let known: BTreeSet<&str> = planned.iter().map(|input| input.name.as_str()).collect();
-            if let Some(name) = by_name.keys().find(|name| !known.contains(*name)) {
-                return Err(PlanError::InputCame {
-                    name: (*name).to_owned(),
-                });
-            }
-        }
-        Ok(planned)
+        let is_whole = self.identity.limit.is_none();
+        match_files("input.paths", &self.inputs, found, is_whole)
+    }
+
+    /// The same of the files of texts.
+    ///
+    /// # Errors
+    /// If one is missing, or there is one that the plan lacks.
+    pub fn match_texts(&self, found: &[Arc<Input>]) -> Result<Vec<Arc<Input>>, PlanError> {
+        match_files("text_corpus.paths", &self.texts, found, true)
     }
 
     /// Checks that inputs, in the plan's order, are the files that were surveyed; of one unit, only its own.
@@ -89,11 +81,55 @@ impl Plan {
             first_unit = units.end;
             unit.is_none_or(|unit| units.contains(&unit))
         });
-        let checks: Vec<_> = of_interest
-            .map(|(planned, input)| check_input(input, &planned.survey))
-            .collect();
-        stream::iter(checks).buffered(AT_ONCE).try_collect().await
+        check_files(of_interest).await
     }
+
+    /// The same of the files of texts: any unit may take from any.
+    ///
+    /// # Errors
+    /// With the first that is not.
+    pub async fn check_texts(&self, texts: &[Arc<Input>]) -> Result<(), PlanError> {
+        check_files(self.texts.iter().zip(texts)).await
+    }
+}
+
+/// The planned files out of those found; where they are `is_whole`, no other may be found. `paths` is the key that names
+/// them.
+fn match_files(
+    paths: &'static str,
+    planned: &[PlannedInput],
+    found: &[Arc<Input>],
+    is_whole: bool,
+) -> Result<Vec<Arc<Input>>, PlanError> {
+    let by_name: BTreeMap<&str, &Arc<Input>> =
+        found.iter().map(|input| (input.name.as_str(), input)).collect();
+    let planned = planned.iter().map(|planned| {
+        let input = by_name.get(planned.name.as_str()).map(|input| Arc::clone(input));
+        input.ok_or_else(|| PlanError::InputGone {
+            paths,
+            name: planned.name.clone(),
+        })
+    });
+    let planned: Vec<Arc<Input>> = planned.collect::<Result<_, _>>()?;
+    if is_whole && planned.len() < by_name.len() {
+        let known: BTreeSet<&str> = planned.iter().map(|input| input.name.as_str()).collect();
+        if let Some(name) = by_name.keys().find(|name| !known.contains(*name)) {
+            return Err(PlanError::InputCame {
+                paths,
+                name: (*name).to_owned(),
+            });
+        }
+    }
+    Ok(planned)
+}
+
+async fn check_files<'a>(
+    files: impl Iterator<Item = (&'a PlannedInput, &'a Arc<Input>)>,
+) -> Result<(), PlanError> {
+    let checks: Vec<_> = files
+        .map(|(planned, input)| check_input(input, &planned.survey))
+        .collect();
+    stream::iter(checks).buffered(AT_ONCE).try_collect().await
 }
 
 /// Whether two versions of this program write the same rows: those of one minor version do, as the versioning of

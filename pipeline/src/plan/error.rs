@@ -38,6 +38,14 @@ pub enum PlanError {
         /// The file.
         name: String,
     },
+    /// Texts go among rows by their number.
+    #[error(
+        "input {name}: its rows are not counted before they are read, so texts cannot be mixed in; leave out text_corpus"
+    )]
+    UncountedTexts {
+        /// The file.
+        name: String,
+    },
     /// plan.json is not a plan of this program.
     #[error("plan.json is not a plan of this program; {OTHERWISE}")]
     Malformed(#[source] serde_json::Error),
@@ -82,16 +90,18 @@ pub enum PlanError {
         change: String,
     },
     /// An input is gone.
-    #[error("input {name} of the plan is no longer among input.paths; restore it, {OTHERWISE}")]
+    #[error("input {name} of the plan is no longer among {paths}; restore it, {OTHERWISE}")]
     InputGone {
+        /// The key that names such files.
+        paths: &'static str,
         /// The file.
         name: String,
     },
     /// An input has come.
-    #[error(
-        "input {name} was not there when the output was planned; take it out of input.paths, {OTHERWISE}"
-    )]
+    #[error("input {name} was not there when the output was planned; take it out of {paths}, {OTHERWISE}")]
     InputCame {
+        /// The key that names such files.
+        paths: &'static str,
         /// The file.
         name: String,
     },

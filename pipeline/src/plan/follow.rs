@@ -20,12 +20,22 @@ pub struct Wanted<'a> {
     pub source: &'a Source,
     /// The inputs found.
     pub inputs: &'a [Arc<Input>],
+    /// The texts that are mixed in.
+    pub corpus: &'a Corpus,
     /// What the units' content depends on.
     pub identity: Identity,
     /// Whether inputs must state digests.
     pub verify_hash: VerifyHash,
     /// The one unit that is to be run, if not all.
     pub unit: Option<u64>,
+}
+
+/// Files of texts.
+pub struct Corpus {
+    /// Surveys and reads them.
+    pub source: Arc<Source>,
+    /// The files found, none if no texts are mixed in.
+    pub texts: Vec<Arc<Input>>,
 }
 
 /// A plan, and its inputs in its order.
@@ -35,6 +45,8 @@ pub struct Followed {
     pub plan: Plan,
     /// The inputs, each of which is the file that was planned.
     pub inputs: Vec<Arc<Input>>,
+    /// The files of texts, likewise.
+    pub texts: Vec<Arc<Input>>,
 }
 
 /// The plan that stands, if it is what the run wants; makes one if none stands.
@@ -45,15 +57,17 @@ pub async fn follow(destination: &Destination, wanted: &Wanted<'_>) -> Result<Fo
     let plan = match standing(destination).await? {
         Some(plan) => plan,
         None => {
-            let plan = make(wanted.source, wanted.inputs, wanted.identity.clone()).await?;
+            let plan = make(wanted).await?;
             plan.check_digests(wanted.verify_hash)?;
             plan.store(destination).await?
         }
     };
     plan.check_identity(&wanted.identity)?;
     let inputs = plan.match_inputs(wanted.inputs)?;
+    let texts = plan.match_texts(&wanted.corpus.texts)?;
     plan.check_inputs(&inputs, wanted.unit).await?;
-    Ok(Followed { plan, inputs })
+    plan.check_texts(&texts).await?;
+    Ok(Followed { plan, inputs, texts })
 }
 
 /// The plan that stands. Units that are committed without one belong to an unknown plan: a new one would take them for

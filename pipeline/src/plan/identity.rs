@@ -122,8 +122,14 @@ fn settings(config: &Config) -> Value {
             "min_tokens": vision.min_tokens,
             "max_tokens": vision.max_tokens,
         },
-        "text": { "max_tokens": config.text.max_tokens, "cleanup": config.text.cleanup },
+        "text": {
+            "max_tokens": config.text.max_tokens,
+            "cleanup": config.text.cleanup,
+            "captions": config.text.captions,
+            "mark_truncated": config.text.mark_truncated,
+        },
         "sequence": config.sequence,
+        "text_corpus": config.text_corpus,
         "output": {
             "compression": output.compression,
             "row_group_rows": output.row_group_rows,

@@ -5,21 +5,52 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use img2tokens_source::{Input, Source, Survey, unify_kept};
 
-use super::{Identity, Plan, PlanError, PlannedInput};
+use super::{Plan, PlanError, PlannedInput, Wanted};
 
 /// Inputs surveyed at one time: of a store, each costs some round trips.
 const AT_ONCE: usize = 16;
 
-/// Surveys `inputs` in their order. With a limit, only the first rows of the whole input are planned.
+/// Surveys inputs and texts in their order. With a limit, only the first rows of the whole input are planned.
 ///
 /// # Errors
-/// If an input cannot be surveyed, the kept columns do not fit together, or a limit is asked of uncounted rows.
-pub async fn make(source: &Source, inputs: &[Arc<Input>], identity: Identity) -> Result<Plan, PlanError> {
-    let mut left = identity.limit.unwrap_or(u64::MAX);
+/// If a file cannot be surveyed, the kept columns do not fit together, or a limit or texts are asked of uncounted rows.
+pub async fn make(wanted: &Wanted<'_>) -> Result<Plan, PlanError> {
+    let mut inputs = survey(wanted.source, wanted.inputs, wanted.identity.limit).await?;
+    unify_kept(inputs.iter_mut().map(|(name, survey)| (name.as_str(), survey)))?;
+    let texts = survey(&wanted.corpus.source, &wanted.corpus.texts, None).await?;
+    let uncounted = inputs
+        .iter()
+        .chain(&texts)
+        .find(|(_, survey)| survey.rows.is_none());
+    if let Some((name, _)) = uncounted.filter(|_| !texts.is_empty()) {
+        return Err(PlanError::UncountedTexts { name: name.clone() });
+    }
+    let extents = || inputs.iter().flat_map(|(_, survey)| &survey.extents);
+    let mut plan = Plan {
+        program: crate::VERSION.to_owned(),
+        hash: String::new(),
+        identity_hash: wanted.identity.hash(),
+        identity: wanted.identity.clone(),
+        units: extents().count() as u64,
+        rows: extents().map(|extent| extent.rows).sum(),
+        inputs: planned(inputs),
+        texts: planned(texts),
+    };
+    plan.hash = plan.hash()?;
+    Ok(plan)
+}
+
+/// Names and surveys of files; with a limit, of as many as have the first rows.
+async fn survey(
+    source: &Source,
+    files: &[Arc<Input>],
+    limit: Option<u64>,
+) -> Result<Vec<(String, Survey)>, PlanError> {
+    let mut left = limit.unwrap_or(u64::MAX);
     let mut surveys = Vec::new();
-    // Under a limit, inputs past it are not looked at.
-    let at_once = identity.limit.map_or(AT_ONCE, |_| 1);
-    let surveyed = inputs
+    // Under a limit, files past it are not looked at.
+    let at_once = limit.map_or(AT_ONCE, |_| 1);
+    let surveyed = files
         .iter()
         .map(|input| async move { (input, source.survey(input).await) });
     let mut surveyed = stream::iter(surveyed).buffered(at_once);
@@ -27,31 +58,20 @@ pub async fn make(source: &Source, inputs: &[Arc<Input>], identity: Identity) ->
         && let Some((input, survey)) = surveyed.next().await
     {
         let mut survey = survey?;
-        if identity.limit.is_some() {
+        if limit.is_some() {
             left -= limit_rows(input, &mut survey, left)?;
         }
         surveys.push((input.name.clone(), survey));
     }
-    unify_kept(surveys.iter_mut().map(|(name, survey)| (name.as_str(), survey)))?;
-    drop(surveyed);
-    let extents = || surveys.iter().flat_map(|(_, survey)| &survey.extents);
-    let mut plan = Plan {
-        program: crate::VERSION.to_owned(),
-        hash: String::new(),
-        identity_hash: identity.hash(),
-        identity,
-        units: extents().count() as u64,
-        rows: extents().map(|extent| extent.rows).sum(),
-        inputs: surveys
-            .into_iter()
-            .map(|(name, survey)| PlannedInput {
-                name,
-                survey: Arc::new(survey),
-            })
-            .collect(),
-    };
-    plan.hash = plan.hash()?;
-    Ok(plan)
+    Ok(surveys)
+}
+
+fn planned(surveys: Vec<(String, Survey)>) -> Vec<PlannedInput> {
+    let planned = surveys.into_iter().map(|(name, survey)| PlannedInput {
+        name,
+        survey: Arc::new(survey),
+    });
+    planned.collect()
 }
 
 /// Cuts the extents off after `limit` rows; returns how many are left.

@@ -12,7 +12,7 @@ mod settings;
 
 pub use agree::{check_input, check_store};
 pub use error::PlanError;
-pub use follow::{Followed, Wanted, follow, renew};
+pub use follow::{Corpus, Followed, Wanted, follow, renew};
 pub use identity::Identity;
 pub use make::make;
 
@@ -45,6 +45,9 @@ pub struct Plan {
     pub rows: Option<u64>,
     /// The inputs and the units in them, in order.
     pub inputs: Vec<PlannedInput>,
+    /// The files of texts that are mixed in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<PlannedInput>,
 }
 
 /// One input of the plan.
@@ -96,18 +99,15 @@ impl Plan {
         Self::read(destination).await?.ok_or(PlanError::Vanished)
     }
 
-    /// The hash that stands in every file of every unit: of the identity and of the inputs' content as far as it is
-    /// known. Not of where or since when the inputs lie there: the same rows give the same ids wherever they are.
+    /// The hash that stands in every file of every unit: of the identity and of the content of inputs and texts as far as
+    /// it is known. Not of where or since when the inputs lie there: the same rows give the same ids wherever they are.
     ///
     /// # Errors
     /// If the plan cannot be written as JSON.
     pub fn hash(&self) -> Result<String, PlanError> {
-        let surveys = self.inputs.iter().map(|input| &input.survey);
-        let known: Vec<_> = surveys
-            .map(|survey| (survey.size, &survey.columns, &survey.extents))
-            .collect();
-        let content =
-            serde_json::to_vec(&(&self.program, &self.identity_hash, known)).map_err(PlanError::Malformed)?;
+        let known = (known(&self.inputs), known(&self.texts));
+        let content = (&self.program, &self.identity_hash, known);
+        let content = serde_json::to_vec(&content).map_err(PlanError::Malformed)?;
         Ok(blake3::hash(&content).to_hex().to_string())
     }
 
@@ -115,17 +115,28 @@ impl Plan {
     #[must_use]
     pub fn planned_units(&self, inputs: &[Arc<Input>]) -> Vec<PlannedUnit> {
         let mut units = Vec::with_capacity(usize::try_from(self.units).unwrap_or(0));
+        let mut first_row = 0;
         for (input_number, (planned, input)) in (0_u32..).zip(self.inputs.iter().zip(inputs)) {
             for extent in &planned.survey.extents {
                 units.push(PlannedUnit {
                     id: UnitId(units.len() as u64),
+                    rows: first_row..first_row + extent.rows.unwrap_or(0),
                     input: input.clone(),
                     input_number,
                     survey: planned.survey.clone(),
                     extent: extent.clone(),
                 });
+                first_row += extent.rows.unwrap_or(0);
             }
         }
         units
     }
+}
+
+/// What is known of the content of files.
+fn known(files: &[PlannedInput]) -> Vec<impl Serialize> {
+    let surveys = files.iter().map(|file| &file.survey);
+    surveys
+        .map(|survey| (survey.size, &survey.columns, &survey.extents))
+        .collect()
 }

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use img2tokens_engine::{OutOfOrder, ThreadDied, WorkerError};
+use img2tokens_sequence::PackError;
 use img2tokens_shard::ShardError;
 use img2tokens_source::SourceError;
 use img2tokens_vision::{BatchError, VisionError};
@@ -19,6 +20,9 @@ pub enum RunError {
     /// A shard could not be written.
     #[error("writing a shard failed")]
     Shard(#[from] ShardError),
+    /// A sequence cannot be packed: a bug of this program.
+    #[error("packing sequences failed")]
+    Pack(#[from] PackError),
     /// The model or its device failed.
     #[error("tokenizing failed")]
     Vision(#[from] WorkerError<TokenizeError>),
@@ -44,7 +48,7 @@ impl RunError {
                 matches!(error, VisionError::Backend { .. })
             }
             // Bugs of this program: the same input would fail the same way again.
-            Self::Vision(_) | Self::Image(_) | Self::Lost(_) | Self::Order(_) => false,
+            Self::Vision(_) | Self::Image(_) | Self::Lost(_) | Self::Order(_) | Self::Pack(_) => false,
             Self::Broken(_) => false,
         }
     }

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
 
+use super::caption::Caption;
 use super::error::TokenizeError;
 use super::picture::{ImageBytes, KeptPicture};
 use super::ticket::Ticket;
@@ -27,7 +28,7 @@ use crate::stages::Stages;
 pub(super) struct WantedPair {
     pub(super) ticket: Ticket,
     pub(super) picture: PictureSource,
-    pub(super) caption: String,
+    pub(super) caption: Caption,
     pub(super) stated_digest: Option<StatedDigest>,
     /// The share of the byte budget of a picture that the input brought along.
     pub(super) credit: Option<ByteCredit>,
@@ -37,7 +38,7 @@ pub(super) struct WantedPair {
 pub(super) struct EncodedPair {
     ticket: Ticket,
     image: ImageBytes,
-    caption: String,
+    caption: Caption,
     stated_digest: Option<StatedDigest>,
 }
 
@@ -57,7 +58,7 @@ pub(super) struct TokenizedPair {
 
 /// What the row says of the pair beside its ids.
 struct PictureFacts {
-    caption: String,
+    caption: Caption,
     width: u32,
     height: u32,
     sha256: Digest,
@@ -149,7 +150,7 @@ fn prepare_bytes(
     stages: &Stages,
     image: ImageBytes,
     stated: Option<StatedDigest>,
-    caption: String,
+    caption: Caption,
 ) -> Result<(Pixels, PictureFacts, Option<KeptPicture>), Failure> {
     let bytes = image.as_slice();
     let sha256 = Digest(Sha256::digest(bytes).into());
@@ -162,7 +163,7 @@ fn prepare_bytes(
         return Err(Failure::new(FailureReason::DigestMismatch, detail));
     }
     let prepared = stages.image.prepare(bytes).map_err(Failure::from)?;
-    let kept = KeptPicture::of(stages.keep_images, image, &prepared, &caption)
+    let kept = KeptPicture::of(stages.keep_images, image, &prepared, &caption.text)
         .map_err(|error| Failure::new(FailureReason::CorruptImage, error.to_string()))?;
     let facts = PictureFacts {
         caption,
@@ -263,7 +264,7 @@ fn assemble(
         sha256,
         digest_matches,
     } = facts;
-    let text = stages.text.encode(&caption).map_err(Failure::from)?;
+    let text = stages.text.encode(&caption.text).map_err(Failure::from)?;
     let sequences = stages
         .sequence
         .assemble(key, visual.codes(), &text.ids)
@@ -275,9 +276,11 @@ fn assemble(
         digest_matches,
         text_ids: text.ids,
         caption: text.caption,
+        caption_column: caption.column,
+        caption_truncated: text.truncated,
         width,
         height,
-        sha256,
+        sha256: Some(sha256),
     });
     Ok(sequences
         .into_iter()

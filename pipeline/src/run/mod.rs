@@ -8,11 +8,13 @@
 //! whatever the size of the input. Every hop in capitals ends some pairs as failures: they go straight to their unit's
 //! writer. Several units are in flight, so that one slow host at the end of a unit does not drain the device.
 
+mod caption;
 mod error;
 mod hops;
 mod meters;
 mod picture;
 mod read;
+mod texts;
 mod ticket;
 mod timings;
 mod writer;
@@ -30,11 +32,13 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::channel;
 use tokio::task::JoinSet;
 
+pub use caption::Captions;
 pub use error::{RunError, TokenizeError};
 pub use meters::Meters;
 pub(crate) use picture::ImageBytes;
 pub use read::PlannedUnit;
 
+use crate::corpus::TextCorpus;
 use crate::stages::Stages;
 use crate::stop::StopTokens;
 use crate::summary::Totals;
@@ -69,6 +73,13 @@ impl Flow {
         usize::try_from(wanted).unwrap_or(usize::MAX).clamp(3, 64)
     }
 
+    const fn batch_limits(self) -> BatchLimits {
+        BatchLimits {
+            records: self.batch_size,
+            delay: BATCH_DELAY,
+        }
+    }
+
     /// Pictures decoded at once: as many as there are cores.
     fn decoders() -> usize {
         std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
@@ -79,6 +90,8 @@ impl Flow {
 pub struct Run {
     /// All stages but the model.
     pub stages: Stages,
+    /// The corpus of texts, if one is mixed in.
+    pub texts: Option<Arc<TextCorpus>>,
     /// The model on its device.
     pub tokenizer: Box<dyn VisualTokenizer>,
     /// What is to be done.
@@ -105,6 +118,7 @@ pub struct Run {
 pub async fn run(run: Run) -> Result<Totals, RunError> {
     let Run {
         stages,
+        texts,
         tokenizer,
         units,
         destination,
@@ -125,6 +139,7 @@ pub async fn run(run: Run) -> Result<Totals, RunError> {
 
     let reader = read::Reader {
         stages: stages.clone(),
+        texts,
         destination,
         shard,
         meters: meters.clone(),
@@ -160,11 +175,7 @@ pub async fn run(run: Run) -> Result<Totals, RunError> {
 
     let stop = cancel.clone();
     hops.spawn(async move {
-        let limits = BatchLimits {
-            records: flow.batch_size,
-            delay: BATCH_DELAY,
-        };
-        gather_batches(pixels, batches_out, limits, &stop).await;
+        gather_batches(pixels, batches_out, flow.batch_limits(), &stop).await;
         Ok(Totals::default())
     });
 

@@ -1,6 +1,7 @@
 //! Reads units row by row and opens a writer for each.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,10 +19,12 @@ use tokio::task::{JoinError, JoinSet};
 use super::RunError;
 use super::hops::WantedPair;
 use super::meters::Meters;
+use super::texts::UnitTexts;
 use super::ticket::{Ticket, UnitHandle, UnitMessage};
 use super::timings::Timings;
 use super::writer::UnitWriter;
 use crate::config::VerifyHash;
+use crate::corpus::TextCorpus;
 use crate::stages::Stages;
 use crate::summary::Totals;
 
@@ -30,6 +33,8 @@ use crate::summary::Totals;
 pub struct PlannedUnit {
     /// Its number: the name of its shard.
     pub id: UnitId,
+    /// Its rows among those of the whole input, as far as they are counted.
+    pub rows: Range<u64>,
     /// The file its rows are in.
     pub input: Arc<Input>,
     /// That file's number in the plan: the first part of keys that the input does not give.
@@ -43,6 +48,7 @@ pub struct PlannedUnit {
 /// The first hop: from planned units to pairs that want their picture.
 pub(super) struct Reader {
     pub(super) stages: Arc<Stages>,
+    pub(super) texts: Option<Arc<TextCorpus>>,
     pub(super) destination: Arc<Destination>,
     pub(super) shard: Arc<ShardConfig>,
     pub(super) meters: Meters,
@@ -138,6 +144,11 @@ impl Reader {
                 unit: unit.id,
                 destination: self.destination.clone(),
                 shard: self.shard_config(&unit),
+                packing: self.stages.packing,
+                texts: self
+                    .texts
+                    .as_ref()
+                    .map(|corpus| UnitTexts::new(corpus, &self.stages, &unit, &tombstones)),
                 messages: inbox,
                 timings: timings.clone(),
                 meters: self.meters.clone(),
@@ -198,7 +209,7 @@ impl Reader {
             self.meters.read.take(batch.rows_read);
             for row in batch.rows {
                 let waiting_since = Instant::now();
-                match admit(row, handle.clone(), place, self.stages.verify_hash) {
+                match admit(&self.stages, row, handle.clone(), place) {
                     Admission::Wanted(mut wanted) => {
                         if let PictureSource::Bytes { bytes, .. } = &wanted.picture {
                             wanted.credit = Some(self.stages.fetch.credit(bytes.len()).await);
@@ -231,7 +242,7 @@ enum Admission {
     Refused(Ticket, Failure),
 }
 
-fn admit(row: Result<Row, Outcome>, unit: UnitHandle, place: u64, verify_hash: VerifyHash) -> Admission {
+fn admit(stages: &Stages, row: Result<Row, Outcome>, unit: UnitHandle, place: u64) -> Admission {
     let ticket = |index, key, url, kept| Ticket {
         unit,
         place,
@@ -260,18 +271,21 @@ fn admit(row: Result<Row, Outcome>, unit: UnitHandle, place: u64, verify_hash: V
             key,
             picture,
             caption,
+            further_captions,
             kept,
             stated_digest,
         }) => {
+            let found = std::iter::once(caption).chain(further_captions).collect();
+            let caption = stages.captions.choose(&key, found);
             let ticket = ticket(index, key, picture.url().map(str::to_owned), kept);
             if let Err(failure) = ticket.refuse_taken_down(None) {
                 return Admission::Refused(ticket, failure);
             }
-            let Some(caption) = caption.filter(|caption| !caption.trim().is_empty()) else {
+            let Some(caption) = caption else {
                 let failure = Failure::new(FailureReason::EmptyCaption, "the row has no caption");
                 return Admission::Refused(ticket, failure);
             };
-            if let Some(failure) = unverifiable(verify_hash, stated_digest.as_ref()) {
+            if let Some(failure) = unverifiable(stages.verify_hash, stated_digest.as_ref()) {
                 return Admission::Refused(ticket, failure);
             }
             Admission::Wanted(WantedPair {

@@ -4,7 +4,7 @@ use img2tokens_schemas::{Order, Sequence, Vocabulary};
 
 use crate::draw::{Purpose, fraction};
 use crate::layout::{Segment, SegmentRef, Span, lay_out};
-use crate::{SequenceConfig, SequenceError};
+use crate::{OrderPolicy, SequenceConfig, SequenceError};
 
 /// The sequence stage: a config over a vocabulary.
 #[derive(Debug, Clone)]
@@ -33,6 +33,12 @@ impl SequenceStage {
     #[must_use]
     pub const fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary
+    }
+
+    /// Which orders pairs have.
+    #[must_use]
+    pub const fn order(&self) -> OrderPolicy {
+        self.config.order
     }
 
     /// Whether the sequence of the sample `key` in this order goes without its text ([`SequenceConfig::text_dropout`]).
@@ -92,22 +98,21 @@ impl SequenceStage {
         codes: &[u16],
         text_ids: &[u32],
     ) -> Result<Sequence, SequenceError> {
-        let text = SegmentRef::Text(if self.drops_text(key, order) {
-            &[]
-        } else {
-            text_ids
-        });
+        let text_dropped = self.drops_text(key, order);
+        let text = SegmentRef::Text(if text_dropped { &[] } else { text_ids });
         let image = SegmentRef::Image(codes);
-        let document = self.document(match order {
-            Order::ImageText => [image, text],
-            Order::TextImage => [text, image],
-        })?;
+        let document = match order {
+            Order::ImageText => self.document([image, text]),
+            Order::TextImage => self.document([text, image]),
+            Order::Text => self.document([text]),
+        }?;
         match document.images.as_slice() {
             [span] => Ok(Sequence {
                 order,
                 input_ids: document.input_ids,
                 image_start: span.start,
                 image_len: span.len,
+                text_dropped,
             }),
             _ => Err(SequenceError::NoCodes),
         }

@@ -37,12 +37,14 @@ fn both_orders_are_laid_out_as_lavits_authors_say() {
                 input_ids: vec![32_000, 32_002, 48_385, 32_001, 306, 7, 2],
                 image_start: 1,
                 image_len: 2,
+                text_dropped: false,
             },
             Sequence {
                 order: Order::TextImage,
                 input_ids: vec![306, 7, 32_000, 32_002, 48_385, 32_001, 2],
                 image_start: 3,
                 image_len: 2,
+                text_dropped: false,
             },
         ]
     );

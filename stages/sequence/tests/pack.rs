@@ -30,11 +30,11 @@ fn document(segments: &[Segment]) -> Vec<u32> {
     stage.assemble_document(segments).unwrap().input_ids
 }
 
-fn pack_all(config: PackConfig, documents: &[Vec<u32>]) -> (Vec<Pack>, PackStats) {
+fn pack_all(config: PackConfig, documents: &[Vec<u32>]) -> (Vec<Pack<u64>>, PackStats) {
     let mut packer = Packer::new(config, LAVIT).unwrap();
-    let mut packs: Vec<Pack> = documents
-        .iter()
-        .flat_map(|ids| packer.push(ids).unwrap())
+    let mut packs: Vec<Pack<u64>> = (0..)
+        .zip(documents)
+        .flat_map(|(number, ids)| packer.push(number, ids).unwrap())
         .collect();
     let (last, stats) = packer.finish();
     packs.extend(last);
@@ -42,7 +42,7 @@ fn pack_all(config: PackConfig, documents: &[Vec<u32>]) -> (Vec<Pack>, PackStats
 }
 
 /// The documents as they can be put together again from the packs' pieces.
-fn unpack(packs: &[Pack]) -> BTreeMap<u64, Vec<u32>> {
+fn unpack(packs: &[Pack<u64>]) -> BTreeMap<u64, Vec<u32>> {
     let mut pieces: Vec<_> = packs
         .iter()
         .flat_map(|pack| pack.pieces.iter().map(move |piece| (pack, piece)))
@@ -113,21 +113,21 @@ fn an_image_longer_than_a_pack_is_refused_and_leaves_nothing_behind() {
     let mut packer = Packer::new(config(PackMethod::BestFit, 10, 8), LAVIT).unwrap();
     let ids = document(&[Segment::Text(vec![9; 20]), Segment::Image(vec![1; 9])]);
     assert_eq!(
-        packer.push(&ids).unwrap_err(),
+        packer.push(0, &ids).unwrap_err(),
         PackError::ImageTooLong {
             document: 0,
             image: 11,
             length: 10
         }
     );
-    packer.push(&[9, 2]).unwrap();
+    packer.push(1, &[9, 2]).unwrap();
     let (packs, _) = packer.finish();
     assert_eq!(unpack(&packs), BTreeMap::from([(1, vec![9, 2])]));
 }
 
 #[test]
 fn a_config_that_cannot_pack_is_refused() {
-    let refuse = |config| Packer::new(config, LAVIT).unwrap_err();
+    let refuse = |config| Packer::<u64>::new(config, LAVIT).unwrap_err();
     assert_eq!(refuse(config(PackMethod::Concat, 0, 1)), PackError::ZeroLength);
     assert_eq!(refuse(config(PackMethod::BestFit, 10, 0)), PackError::NoOpenPacks);
 }

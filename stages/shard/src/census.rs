@@ -9,28 +9,39 @@ use crate::{CosineSummary, Distribution};
 #[derive(Debug, Default)]
 pub(crate) struct Census {
     pub(crate) pairs: u64,
+    pub(crate) texts: u64,
     pub(crate) sequences: u64,
     pub(crate) image_codes: Distribution,
     pub(crate) input_ids: Distribution,
     pub(crate) cosines: CosineSummary,
+    /// As far as there are columns that tell.
+    pub(crate) captions_truncated: u64,
+    pub(crate) texts_dropped: u64,
     /// The pair at hand: its key, and the orders of it that came.
     pair: (String, Vec<Order>),
 }
 
 impl Census {
-    /// Counts a row of `batch`; true if a pair begins with it. The orders of a pair stand one after the other, each
-    /// once.
+    /// Counts a row of `batch`; true if a pair begins with it, or it is a text. The orders of a pair stand one after the
+    /// other, each once.
     pub(crate) fn add(&mut self, batch: &DataBatch, row: &DataRow<'_>) -> bool {
         let sample = &row.sample;
         let is_first = self.sequences == 0;
         self.sequences += 1;
         self.input_ids.add(clamped(sample.input_ids.len()));
+        self.texts_dropped += u64::from(batch.flag("text_dropped", row) == Some(true));
+        let is_text = sample.order == Order::Text;
         let (key, orders) = &mut self.pair;
-        if !is_first && *key == sample.key && !orders.contains(&sample.order) {
+        if !is_first && !is_text && *key == sample.key && !orders.contains(&sample.order) {
             orders.push(sample.order);
             return false;
         }
         self.pair = (sample.key.to_owned(), vec![sample.order]);
+        self.captions_truncated += u64::from(batch.flag("caption_truncated", row) == Some(true));
+        if is_text {
+            self.texts += 1;
+            return true;
+        }
         self.pairs += 1;
         self.image_codes.add(clamped(row.image_codes.len()));
         if let Some(cosine) = batch.reconstruction_cosine(row) {

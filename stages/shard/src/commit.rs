@@ -3,7 +3,7 @@
 //! Attempts may differ (a server that answered one did not answer the other), so a data file of one must never stand
 //! beside the failures of another. No step here can undo or mix what an earlier one decided:
 //!
-//! 1. The finished files (two tables, and pictures if they are kept) lie in the staging folder under names of their own.
+//! 1. The finished files (two tables, and pictures and packed sequences if they are asked for) lie in the staging folder under names of their own.
 //! 2. **Election.** A small file naming the attempt's files and holding its stats is created at a name that all
 //!    attempts at this unit share, if there is none: the first one wins, and everyone reads who did.
 //! 3. Everyone, winner or not, places the winner's files under their final names (again and again is harmless:
@@ -123,10 +123,14 @@ async fn place(destination: &Destination, elected: &Candidate) -> Result<bool, S
         data,
         failures,
         images,
+        packed,
     } = &elected.files;
     let mut files = vec![(failures, unit.failures_file(), &stats.failures_file)];
     if let (Some(staged), Some(checksum)) = (images, &stats.images_file) {
         files.push((staged, unit.images_file(), checksum));
+    }
+    if let (Some(staged), Some(checksum)) = (packed, &stats.packed_file) {
+        files.push((staged, unit.packed_file(), checksum));
     }
     files.push((data, unit.data_file(), &stats.data_file));
     for (staged, name, checksum) in files {
@@ -151,14 +155,10 @@ async fn tidy(destination: &Destination, round: u32, mine: &Candidate, elected: 
     let elections: Vec<_> = (0..=round)
         .map(|round| unit.election_file(revision, round))
         .collect();
-    let files = [Some(mine), elected].into_iter().flatten().flat_map(|candidate| {
-        let UnitFiles {
-            data,
-            failures,
-            images,
-        } = &candidate.files;
-        [data, failures].into_iter().chain(images)
-    });
+    let files = [Some(mine), elected]
+        .into_iter()
+        .flatten()
+        .flat_map(|candidate| candidate.files.each());
     let names: Vec<&String> = files.chain(&elections).collect();
     for name in names {
         if let Err(error) = destination.remove(name).await {

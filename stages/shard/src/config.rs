@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Fields, Schema, SchemaRef};
 use img2tokens_schemas::columns::data_fields;
-use img2tokens_schemas::{OptionalColumns, Vocabulary};
+use img2tokens_schemas::{OptionalColumns, Packing, Vocabulary};
 
 use crate::ShardError;
 
@@ -103,6 +103,10 @@ pub struct ShardConfig {
     pub vocabulary: Vocabulary,
     /// Whether every pair with sequences brings its picture along ([`crate::ShardWriter::keep`]).
     pub images: bool,
+    /// Whether texts alone go among the pairs ([`crate::ShardWriter::push_text`]): kept columns are null in their rows.
+    pub texts: bool,
+    /// How sequences are packed to contexts, if they are ([`crate::ShardWriter::pack`]).
+    pub packing: Option<Packing>,
 }
 
 impl ShardConfig {
@@ -136,7 +140,10 @@ impl ShardConfig {
                     problem: format!("gives two output columns the name `{name}`"),
                 });
             }
-            fields.push(Arc::new(kept.as_ref().clone().with_name(name)));
+            let nullable = kept.is_nullable() || self.texts;
+            fields.push(Arc::new(
+                kept.as_ref().clone().with_name(name).with_nullable(nullable),
+            ));
         }
         Ok(Arc::new(Schema::new(fields)))
     }
@@ -174,6 +181,8 @@ mod tests {
                 eos: 2,
             },
             images: false,
+            texts: false,
+            packing: None,
         }
     }
 

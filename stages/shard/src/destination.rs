@@ -184,21 +184,11 @@ impl Destination {
         match self {
             Self::Local(_) => StagedNames::of_local(files),
             Self::Store { store, prefix } => {
-                let staged = StagedNames::in_store(unit, files.images.is_some());
-                let names = &staged.files;
-                let upload =
-                    |name, file: StagedFile| store::upload(store.as_ref(), prefix, name, file.into_file());
-                let images = async {
-                    match names.images.as_deref().zip(files.images) {
-                        Some((name, file)) => upload(name, file).await,
-                        None => Ok(()),
-                    }
-                };
-                futures::try_join!(
-                    upload(&names.data, files.data),
-                    upload(&names.failures, files.failures),
-                    images,
-                )?;
+                let staged = StagedNames::in_store(unit, &files);
+                let uploads = staged.files.each().zip(files.into_each());
+                let uploads =
+                    uploads.map(|(name, file)| store::upload(store.as_ref(), prefix, name, file.into_file()));
+                futures::future::try_join_all(uploads).await?;
                 Ok(staged)
             }
         }

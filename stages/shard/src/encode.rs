@@ -3,10 +3,12 @@
 mod columns;
 mod metadata;
 mod optional;
+mod packed;
 mod properties;
 mod table;
 
 pub(crate) use columns::{DataColumns, FailureColumns};
-pub(crate) use metadata::described;
-pub(crate) use properties::{data_properties, failure_properties};
+pub(crate) use metadata::{described, of_unit};
+pub(crate) use packed::PackedColumns;
+pub(crate) use properties::{data_properties, failure_properties, packed_properties};
 pub(crate) use table::TableFile;

@@ -89,19 +89,34 @@ pub enum ShardError {
     },
     /// Pairs went missing or came twice.
     #[error(
-        "{unit}: {rows_read} rows read are not {filtered} filtered + {pairs} pairs + {failures} failures"
+        "{unit}: {rows_read} rows read and {text_rows} texts taken are not {filtered} filtered + {pairs} pairs + {texts} \
+         texts + {failures} failures"
     )]
     Unaccounted {
         /// The unit.
         unit: UnitId,
         /// Rows read from the input.
         rows_read: u64,
+        /// Texts taken from the corpus.
+        text_rows: u64,
         /// Rows left out by filters.
         filtered: u64,
         /// Pairs pushed that have sequences.
         pairs: u64,
-        /// Pairs pushed that failed.
+        /// Texts pushed that have a sequence.
+        texts: u64,
+        /// Pairs and texts pushed that failed.
         failures: u64,
+    },
+    /// The ids of contexts are not those of sequences.
+    #[error("{unit}: {packed} ids were packed, and its sequences have {tokens}")]
+    Unpacked {
+        /// The unit.
+        unit: UnitId,
+        /// Ids of its sequences.
+        tokens: u64,
+        /// Ids of its contexts.
+        packed: u64,
     },
     /// An earlier push failed, so this unit's files are not whole.
     #[error("{0}: an earlier row could not be written")]

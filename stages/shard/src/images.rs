@@ -53,7 +53,8 @@ impl UnitImages {
         let Ok(rows) = &outcome.result else {
             return Ok(());
         };
-        let Some((spooled, row)) = spooled.zip(rows.first()) else {
+        let row = rows.first().and_then(|row| Some((row, row.pair.sha256?)));
+        let Some((spooled, (row, sha256))) = spooled.zip(row) else {
             return Err(ShardError::Image {
                 unit: self.unit,
                 index: outcome.index,
@@ -69,7 +70,7 @@ impl UnitImages {
             url: outcome.url.as_deref(),
             image: spooled.as_image(),
             original: (row.pair.width, row.pair.height),
-            sha256: row.pair.sha256,
+            sha256,
             columns: &columns,
         };
         self.archive.append(&sample).map_err(writing())

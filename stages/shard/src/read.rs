@@ -22,12 +22,15 @@ mod cells;
 mod data;
 mod failures;
 mod metadata;
+mod packed;
 mod reader;
 mod subjects;
 
 pub use data::{DataBatch, DataRow, Sample, SampleBatch};
 pub use failures::{FailureBatch, FailureRow};
 pub use metadata::ShardMetadata;
+pub(crate) use packed::Segment;
+pub use packed::{Context, ContextBatch};
 pub use reader::{Reader, Table};
 use subjects::SubjectBatch;
 
@@ -37,5 +40,7 @@ pub type DataReader = Reader<DataBatch>;
 pub type SampleReader = Reader<SampleBatch>;
 /// Reads `failures/part-NNNNN.parquet`.
 pub type FailureReader = Reader<FailureBatch>;
+/// Reads `packed/part-NNNNN.parquet`.
+pub type ContextReader = Reader<ContextBatch>;
 /// Reads `data/part-NNNNN.parquet`, only what names its pairs.
 pub(crate) type SubjectReader = Reader<SubjectBatch>;

@@ -6,7 +6,7 @@ use crate::unit::{STAGING, STATS};
 use crate::{Destination, ShardError, UnitId};
 
 /// The folders of a unit's files. The markers go first: none ever stands beside files that are gone.
-const FOLDERS: [&str; 4] = [STATS, "data", "failures", "images"];
+const FOLDERS: [&str; 5] = [STATS, "data", "failures", "images", "packed"];
 /// Files that move at one time.
 const AT_ONCE: usize = 64;
 

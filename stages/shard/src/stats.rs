@@ -28,6 +28,39 @@ pub struct FileChecksum {
     pub blake3: String,
 }
 
+/// What packing came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PackedSummary {
+    /// Rows of the packed file.
+    pub contexts: u64,
+    /// Ids in them.
+    pub tokens: u64,
+    /// Ids that would be in them, were all full.
+    pub capacity: u64,
+}
+
+impl PackedSummary {
+    /// Counts a context of so many ids where `length` fit.
+    pub fn add(&mut self, tokens: usize, length: u32) {
+        self.contexts += 1;
+        self.tokens += tokens as u64;
+        self.capacity += u64::from(length);
+    }
+
+    /// Adds what another sums up.
+    pub const fn merge(&mut self, other: &Self) {
+        self.contexts += other.contexts;
+        self.tokens += other.tokens;
+        self.capacity += other.capacity;
+    }
+
+    /// The part of the contexts that is ids and not room left, from 0 to 1; none if there is no context.
+    #[must_use]
+    pub fn fill_rate(&self) -> Option<f64> {
+        (self.capacity > 0).then(|| self.tokens as f64 / self.capacity as f64)
+    }
+}
+
 /// `stats/part-NNNNN.json`. That it stands says that the unit's other files are whole and final.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShardStats {
@@ -37,12 +70,19 @@ pub struct ShardStats {
     pub plan: String,
     /// The unit.
     pub unit: UnitId,
-    /// Rows read from the input: `filtered + pairs + failures`. A pair that is taken down becomes a failure.
+    /// Rows read from the input. With `text_rows` they are `filtered + pairs + texts + failures`. A pair or text that is
+    /// taken down becomes a failure.
     pub rows_read: u64,
+    /// Texts taken from the corpus of texts.
+    #[serde(default)]
+    pub text_rows: u64,
     /// Rows that a filter left out.
     pub filtered: u64,
     /// Pairs that have sequences.
     pub pairs: u64,
+    /// Texts that have a sequence.
+    #[serde(default)]
+    pub texts: u64,
     /// Rows of the data file.
     pub sequences: u64,
     /// Rows of the failures file, by reason.
@@ -51,6 +91,13 @@ pub struct ShardStats {
     pub image_codes: Distribution,
     /// Ids of a sequence, over all sequences.
     pub input_ids: Distribution,
+    /// Pairs whose caption, and texts that, were cut off; those taken down since are among them unless the column
+    /// `caption_truncated` tells which they are.
+    #[serde(default)]
+    pub captions_truncated: u64,
+    /// Sequences that go without their text.
+    #[serde(default)]
+    pub texts_dropped: u64,
     /// How near codes lead back to the encoder's features, over all pairs; none if that was not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reconstruction_cosine: Option<CosineSummary>,
@@ -61,6 +108,12 @@ pub struct ShardStats {
     /// The archive of pictures, if they are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images_file: Option<FileChecksum>,
+    /// The contexts that the sequences were packed to, if they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<PackedSummary>,
+    /// The packed file, if sequences are packed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed_file: Option<FileChecksum>,
     /// How often rows were taken out of the unit since it was committed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub revision: u64,
@@ -80,20 +133,21 @@ impl ShardStats {
         self.failures.values().sum()
     }
 
-    /// Whether every row that was read is a filtered one, a pair or a failure.
+    /// Whether every row that was read, of the input or the corpus of texts, is a filtered one, a pair, a text or a
+    /// failure.
     pub(crate) fn check_accounted(&self) -> Result<(), ShardError> {
-        let accounted = self
-            .filtered
-            .checked_add(self.pairs)
-            .and_then(|rows| rows.checked_add(self.failed()));
-        if accounted == Some(self.rows_read) {
+        let ends = [self.filtered, self.pairs, self.texts, self.failed()];
+        let accounted = ends.into_iter().try_fold(0_u64, u64::checked_add);
+        if accounted.is_some() && accounted == self.rows_read.checked_add(self.text_rows) {
             return Ok(());
         }
         Err(ShardError::Unaccounted {
             unit: self.unit,
             rows_read: self.rows_read,
+            text_rows: self.text_rows,
             filtered: self.filtered,
             pairs: self.pairs,
+            texts: self.texts,
             failures: self.failed(),
         })
     }

@@ -7,6 +7,7 @@
 //!
 //! A process that dies between the two, or within, leaves what the next finishes: by [`resume`], then [`take_down`].
 
+mod contexts;
 mod forbidden;
 mod revision;
 mod rewrite;

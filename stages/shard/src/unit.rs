@@ -31,6 +31,12 @@ impl UnitId {
         format!("images/{self}.tar.zst")
     }
 
+    /// `packed/part-00000.parquet`, relative to the output root: there where sequences are packed.
+    #[must_use]
+    pub fn packed_file(self) -> String {
+        format!("packed/{self}.parquet")
+    }
+
     /// `stats/part-00000.json`, relative to the output root: the commit marker.
     #[must_use]
     pub fn stats_file(self) -> String {
@@ -89,6 +95,7 @@ mod tests {
         assert_eq!(UnitId(7).data_file(), "data/part-00007.parquet");
         assert_eq!(UnitId(7).failures_file(), "failures/part-00007.parquet");
         assert_eq!(UnitId(7).images_file(), "images/part-00007.tar.zst");
+        assert_eq!(UnitId(7).packed_file(), "packed/part-00007.parquet");
         assert_eq!(UnitId(1_234_567).stats_file(), "stats/part-1234567.json");
     }
 

@@ -10,6 +10,7 @@
 mod finding;
 mod ledger;
 mod optional;
+mod packed;
 mod row;
 mod tombstones;
 mod unit;

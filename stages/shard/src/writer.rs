@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use arrow_schema::Schema;
 use img2tokens_schemas::columns::failure_schema;
-use img2tokens_schemas::{FailureReason, Outcome, RowIndex, SequenceRow};
+use img2tokens_schemas::{Failure, FailureReason, KeptColumns, Outcome, PackedRow, RowIndex, SequenceRow};
 
 use crate::commit::{Attempt, commit};
 use crate::destination::UnitFiles;
-use crate::encode::{DataColumns, FailureColumns, TableFile, data_properties, described, failure_properties};
+use crate::encode::{
+    DataColumns, FailureColumns, TableFile, data_properties, described, failure_properties, of_unit,
+};
+use crate::hashed_file::HashedFile;
 use crate::images::UnitImages;
+use crate::packed::UnitPacked;
 use crate::{
     CosineSummary, Destination, Distribution, FileChecksum, KeptImage, ShardConfig, ShardError, ShardStats,
     Timings, UnitCounts, UnitId,
@@ -30,11 +35,12 @@ pub struct ShardWriter {
     unit: UnitId,
     plan: String,
     batch_rows: usize,
-    data: TableFile,
+    data: TableFile<HashedFile>,
     data_rows: DataColumns,
-    failures: TableFile,
+    failures: TableFile<HashedFile>,
     failure_rows: FailureColumns,
     images: Option<UnitImages>,
+    packed: Option<UnitPacked>,
     tally: Tally,
     last: Option<RowIndex>,
     broken: bool,
@@ -44,10 +50,14 @@ pub struct ShardWriter {
 #[derive(Default)]
 struct Tally {
     pairs: u64,
+    text_rows: u64,
+    texts: u64,
     sequences: u64,
     failures: BTreeMap<FailureReason, u64>,
     image_codes: Distribution,
     input_ids: Distribution,
+    captions_truncated: u64,
+    texts_dropped: u64,
     reconstruction: CosineSummary,
 }
 
@@ -58,12 +68,21 @@ impl ShardWriter {
     /// # Errors
     /// If the configuration cannot be met or the files not be created.
     pub fn begin(destination: &Destination, unit: UnitId, config: &ShardConfig) -> Result<Self, ShardError> {
-        let data_schema = described(config.data_schema()?.as_ref(), config, unit)?;
-        let failure_schema = described(&failure_schema(), config, unit)?;
+        let describe = |schema: &Schema| {
+            described(
+                schema,
+                &config.vocabulary,
+                &config.provenance,
+                of_unit(config, unit),
+            )
+        };
+        let data_schema = config.data_schema()?;
+        let data_schema = describe(&data_schema)?;
+        let failure_schema = describe(&failure_schema())?;
         let data_properties = data_properties(config.encoding(), &data_schema)?;
         let failure_properties = failure_properties(config.encoding(), &failure_schema)?;
-        let data_file = destination.stage(unit, "data")?;
-        let failures_file = destination.stage(unit, "failures")?;
+        let data_file = HashedFile::new(destination.stage(unit, "data")?);
+        let failures_file = HashedFile::new(destination.stage(unit, "failures")?);
         Ok(Self {
             destination: destination.clone(),
             unit,
@@ -82,6 +101,7 @@ impl ShardWriter {
                 .images
                 .then(|| UnitImages::begin(destination, unit))
                 .transpose()?,
+            packed: UnitPacked::begin(destination, unit, config)?,
             tally: Tally::default(),
             last: None,
             broken: false,
@@ -122,6 +142,24 @@ impl ShardWriter {
         pushed
     }
 
+    /// Takes a context of this unit's sequences, at any time before the commit; where [`ShardConfig::packing`] says that
+    /// sequences are packed, all ids of all of them must come so. `push`'s rules of threads hold.
+    ///
+    /// # Errors
+    /// If sequences are not packed, or the context cannot be written. The unit can no longer be committed then.
+    pub fn pack(&mut self, context: &PackedRow) -> Result<(), ShardError> {
+        let packed = match &mut self.packed {
+            Some(packed) => packed.push(context),
+            None => Err(ShardError::Unpacked {
+                unit: self.unit,
+                tokens: 0,
+                packed: context.input_ids.len() as u64,
+            }),
+        };
+        self.broken |= packed.is_err();
+        packed
+    }
+
     fn push_next(&mut self, outcome: &Outcome) -> Result<(), ShardError> {
         let (unit, index) = (self.unit, outcome.index);
         if let Some(after) = self.last.filter(|last| *last >= index) {
@@ -134,14 +172,53 @@ impl ShardWriter {
         match &outcome.result {
             Ok(rows) if rows.is_empty() => return Err(ShardError::NoSequence { unit, index }),
             Ok(rows) => self.push_sequences(outcome, rows)?,
-            Err(failure) => {
-                *self.tally.failures.entry(failure.reason).or_default() += 1;
-                self.failure_rows
-                    .append(&outcome.key, outcome.url.as_deref(), failure);
-            }
+            Err(failure) => self.push_failure(&outcome.key, outcome.url.as_deref(), failure)?,
         }
+        Ok(())
+    }
+
+    /// Takes a text alone, at any place among the pairs: its sequence, or why it has none.
+    ///
+    /// # Errors
+    /// As [`ShardWriter::push`]. The unit can no longer be committed then.
+    pub fn push_text(&mut self, key: &str, text: &Result<SequenceRow, Failure>) -> Result<(), ShardError> {
+        self.tally.text_rows += 1;
+        let pushed = match text {
+            Ok(row) => {
+                self.tally.texts += 1;
+                self.tally.captions_truncated += u64::from(row.pair.caption_truncated);
+                self.push_row(key, None, None, row)
+            }
+            Err(failure) => self.push_failure(key, None, failure),
+        };
+        self.broken |= pushed.is_err();
+        pushed
+    }
+
+    fn push_failure(&mut self, key: &str, url: Option<&str>, failure: &Failure) -> Result<(), ShardError> {
+        *self.tally.failures.entry(failure.reason).or_default() += 1;
+        self.failure_rows.append(key, url, failure);
         if self.failure_rows.rows() >= self.batch_rows {
             self.failures.write(&self.failure_rows.take()?)?;
+        }
+        Ok(())
+    }
+
+    fn push_row(
+        &mut self,
+        key: &str,
+        url: Option<&str>,
+        kept: Option<&KeptColumns>,
+        row: &SequenceRow,
+    ) -> Result<(), ShardError> {
+        self.data_rows.append(key, url, kept, row)?;
+        self.tally.sequences += 1;
+        self.tally.texts_dropped += u64::from(row.sequence.text_dropped);
+        self.tally
+            .input_ids
+            .add(count("num_tokens", row.sequence.input_ids.len())?);
+        if self.data_rows.rows() >= self.batch_rows || self.data_rows.feature_bytes() >= BATCH_BYTES {
+            self.data.write(&self.data_rows.take()?)?;
         }
         Ok(())
     }
@@ -149,19 +226,13 @@ impl ShardWriter {
     fn push_sequences(&mut self, outcome: &Outcome, rows: &[SequenceRow]) -> Result<(), ShardError> {
         self.tally.pairs += 1;
         for row in rows {
-            self.data_rows
-                .append(&outcome.key, outcome.url.as_deref(), &outcome.kept, row)?;
-            self.tally.sequences += 1;
-            self.tally
-                .input_ids
-                .add(count("num_tokens", row.sequence.input_ids.len())?);
-            if self.data_rows.rows() >= self.batch_rows || self.data_rows.feature_bytes() >= BATCH_BYTES {
-                self.data.write(&self.data_rows.take()?)?;
-            }
+            self.push_row(&outcome.key, outcome.url.as_deref(), Some(&outcome.kept), row)?;
         }
         if let Some(cosine) = rows.first().and_then(|row| row.pair.reconstruction) {
             self.tally.reconstruction.add(cosine);
         }
+        let truncated = rows.first().is_some_and(|row| row.pair.caption_truncated);
+        self.tally.captions_truncated += u64::from(truncated);
         let codes = rows.first().map_or(0, |row| row.pair.visual.codes().len());
         self.tally.image_codes.add(count("image_len", codes)?);
         Ok(())
@@ -194,7 +265,19 @@ impl ShardWriter {
         if self.failure_rows.rows() > 0 {
             self.failures.write(&self.failure_rows.take()?)?;
         }
+        if let Some(packed) = stats
+            .packed
+            .filter(|packed| packed.tokens != stats.input_ids.sum())
+        {
+            return Err(ShardError::Unpacked {
+                unit: self.unit,
+                tokens: stats.input_ids.sum(),
+                packed: packed.tokens,
+            });
+        }
         let (data, failures) = (self.data.finish()?, self.failures.finish()?);
+        let packed = self.packed.map(UnitPacked::finish).transpose()?;
+        let (packed, packed_file) = packed.map(|packed| (packed.file, packed.checksum)).unzip();
         let images = self.images.map(UnitImages::finish).transpose()?;
         let (images, images_file) = images.map(|images| (images.file, images.checksum)).unzip();
         Ok(Attempt {
@@ -202,11 +285,13 @@ impl ShardWriter {
                 data: data.file,
                 failures: failures.file,
                 images,
+                packed,
             },
             stats: ShardStats {
                 data_file: data.checksum,
                 failures_file: failures.checksum,
                 images_file,
+                packed_file,
                 ..stats
             },
         })
@@ -225,15 +310,21 @@ impl ShardWriter {
             unit: self.unit,
             rows_read: counts.rows_read,
             filtered: counts.filtered,
+            text_rows: tally.text_rows,
             pairs: tally.pairs,
+            texts: tally.texts,
             sequences: tally.sequences,
             failures: tally.failures,
             image_codes: tally.image_codes,
             input_ids: tally.input_ids,
+            captions_truncated: tally.captions_truncated,
+            texts_dropped: tally.texts_dropped,
             reconstruction_cosine: tally.reconstruction.into_option(),
             data_file: unknown.clone(),
             failures_file: unknown,
             images_file: None,
+            packed: self.packed.as_ref().map(UnitPacked::summary),
+            packed_file: None,
             revision: 0,
             timings,
         }

@@ -51,7 +51,7 @@ fn assert_same(row: &DataRow<'_>, outcome: &Outcome, expected: &SequenceRow) {
     );
     assert_eq!(row.caption, pair.caption);
     assert_eq!((row.width as u32, row.height as u32), (pair.width, pair.height));
-    assert_eq!(row.sha256, pair.sha256.to_string());
+    assert_eq!(row.sha256, pair.sha256.unwrap().to_string());
 }
 
 fn assert_kept(batch: &RecordBatch, row: usize, outcome: &Outcome) {

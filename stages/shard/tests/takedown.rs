@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::Arc;
 
-use img2tokens_schemas::FailureReason;
 use img2tokens_schemas::listed::read_list;
-use img2tokens_shard::read::{DataReader, FailureReader};
+use img2tokens_schemas::{FailureReason, Packing};
+use img2tokens_shard::read::{ContextReader, DataReader, FailureReader};
 use img2tokens_shard::takedown::{Taken, Tombstones, resume, take_down};
 use img2tokens_shard::verify::{KeyLedger, verify_tombstones, verify_unit};
 use img2tokens_shard::{
@@ -18,10 +18,12 @@ use img2tokens_shard::{
 };
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use support::failing_store::{Lost, failing};
-use support::{config, counts, in_memory, local, mixed_pairs, outcomes, timings};
+use support::{config, contexts, counts, in_memory, local, mixed_pairs, outcomes, timings};
 
 const UNIT: UnitId = UnitId(1);
 const PAIRS: usize = 60;
+/// Ids of a context.
+const CONTEXT: usize = 50;
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
 
 fn encoding() -> Encoding {
@@ -31,17 +33,38 @@ fn encoding() -> Encoding {
     }
 }
 
-/// Commits a unit of all kinds of pairs with their pictures.
+/// Key and offset of each stretch of the packed file.
+async fn segments(destination: &Destination) -> Vec<(String, i32)> {
+    let mut segments = Vec::new();
+    for batch in ContextReader::open(destination, UNIT).await.unwrap().unwrap() {
+        for context in batch.unwrap().rows() {
+            assert!(!context.input_ids.is_empty());
+            let keys = context.keys.iter().map(|key| (*key).to_owned());
+            segments.extend(keys.zip(context.segment_offsets.iter().copied()));
+        }
+    }
+    segments
+}
+
+/// Commits a unit of all kinds of pairs with their pictures and contexts.
 async fn commit(destination: &Destination, unit: UnitId) {
     let (pairs, config) = (
         mixed_pairs(PAIRS),
         ShardConfig {
             images: true,
+            packing: Some(Packing {
+                method: "concat".to_owned(),
+                length: CONTEXT as u32,
+            }),
             ..config()
         },
     );
     let mut writer = ShardWriter::begin(destination, unit, &config).unwrap();
-    for outcome in outcomes(unit.0, &pairs) {
+    let outcomes = outcomes(unit.0, &pairs);
+    for context in contexts(&outcomes, CONTEXT) {
+        writer.pack(&context).unwrap();
+    }
+    for outcome in outcomes {
         let image = KeptImage {
             bytes: outcome.key.as_bytes(),
             extension: "jpg",
@@ -124,6 +147,7 @@ async fn files(destination: &Destination, unit: UnitId) -> Vec<Vec<u8>> {
         unit.data_file(),
         unit.failures_file(),
         unit.images_file(),
+        unit.packed_file(),
         unit.stats_file(),
     ] {
         files.push(destination.read(&name).await.unwrap().unwrap().to_vec());
@@ -167,6 +191,7 @@ async fn what_an_entry_names_goes_and_all_else_stays_in_its_order() {
         commit(&destination, UNIT).await;
         let (rows, failed) = (sequences(&destination).await, failures(&destination).await);
         let (members, schema) = (pictures(&destination).await, described(&destination).await);
+        let mut packed = segments(&destination).await;
         let taken = take(&destination, list).await.unwrap();
 
         let is_named = |row: &Sequence| names(&row.key, row.url.as_deref(), &row.sha256);
@@ -192,6 +217,8 @@ async fn what_an_entry_names_goes_and_all_else_stays_in_its_order() {
         let stays = |(name, _): &(String, _)| !gone.contains(&name[..9]);
         let members: Vec<_> = members.into_iter().filter(stays).collect();
         assert_eq!(pictures(&destination).await, members, "{list}");
+        packed.retain(|(key, _)| !gone.contains(key));
+        assert_eq!(segments(&destination).await, packed, "{list}");
         assert_eq!(described(&destination).await, schema, "{list}");
         assert_eq!(findings(&destination).await, "", "{list}");
         let stats = read_stats(&destination, UNIT).await.unwrap().unwrap();
@@ -251,6 +278,7 @@ async fn everything_can_be_taken_down() {
     take(&destination, &list).await.unwrap();
     assert_eq!(sequences(&destination).await.len(), 0);
     assert_eq!(pictures(&destination).await.len(), 0);
+    assert_eq!(segments(&destination).await.len(), 0);
     assert_eq!(findings(&destination).await, "");
 }
 
@@ -267,6 +295,7 @@ async fn a_unit_restored_from_a_backup_is_found_and_taken_down_again() {
         UNIT.data_file(),
         UNIT.failures_file(),
         UNIT.images_file(),
+        UNIT.packed_file(),
         UNIT.stats_file(),
     ];
     for (name, bytes) in names.iter().zip(backup) {

@@ -153,12 +153,12 @@ async fn stats_that_were_edited_are_found() {
         (
             "\"pairs\": 28",
             "\"pairs\": 27",
-            "40 rows read are not 4 filtered + 27 pairs + 8 failures",
+            "40 rows read and 0 texts taken are not 4 filtered + 27 pairs + 0 texts + 8 failures",
         ),
         (
             "\"sequences\": 32",
             "\"sequences\": 33",
-            "28 pairs in 32 sequences, and its stats say 28 in 33",
+            "28 pairs and 0 texts in 32 sequences, and its stats say 28 and 0 in 33",
         ),
         ("\"http_status\": 4", "\"dns\": 4", "with other reasons"),
         ("{", "", "it is no stats file"),

@@ -15,6 +15,9 @@ pub struct Columns {
     pub image: Option<String>,
     /// The caption. In a tar without one configured, the caption's own member.
     pub text: Option<String>,
+    /// Further captions, where several columns are configured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further_text: Vec<String>,
     /// The row's own name; none: its place in the input names it.
     pub key: Option<String>,
     /// The digest that the dataset states of the image's bytes.
@@ -89,6 +92,10 @@ const TEXT: Role = Role {
     wanted: "text",
     serves: is_text,
 };
+const CAPTIONS: Role = Role {
+    key: "caption_columns",
+    ..TEXT
+};
 const KEY: Role = Role {
     key: "key_column",
     wanted: "an integer or text",
@@ -129,14 +136,14 @@ pub(crate) struct Table<'a> {
 impl Table<'_> {
     /// The columns to read of a table: all that the config names must be there; a URL or a picture, and a caption.
     pub(crate) fn resolve(&self, config: &SourceConfig) -> Result<Columns, SourceError> {
+        if config.texts_alone {
+            return self.resolve_text(config);
+        }
         let columns = Columns {
             url: self.find(&URL, config.url_column.as_deref(), InputColumn::Url.known_names())?,
             image: self.find(&IMAGE, config.image_column.as_deref(), IMAGE_NAMES)?,
-            text: self.find(
-                &TEXT,
-                config.text_column.as_deref(),
-                InputColumn::Text.known_names(),
-            )?,
+            text: self.find_text(config, InputColumn::Text.known_names())?,
+            further_text: self.further_text(config)?,
             key: self.find(&KEY, config.key_column.as_deref(), InputColumn::Key.known_names())?,
             digest: self.find(&DIGEST, config.digest_column.as_deref(), DIGEST_NAMES)?,
         };
@@ -150,6 +157,19 @@ impl Table<'_> {
         Ok(columns)
     }
 
+    /// The columns to read of a table of texts.
+    fn resolve_text(&self, config: &SourceConfig) -> Result<Columns, SourceError> {
+        let text = self.find_text(config, InputColumn::Text.known_names())?;
+        if text.is_none() {
+            return Err(self.undetected(&TEXT, InputColumn::Text));
+        }
+        Ok(Columns {
+            text,
+            key: self.find(&KEY, config.key_column.as_deref(), InputColumn::Key.known_names())?,
+            ..Columns::default()
+        })
+    }
+
     /// The columns to read of a tar's metadata: captions and pictures are members of their own, so nothing but the URL
     /// and the `key` that img2dataset and our own archives write is looked for (a member's name may be an encoded one),
     /// and only what the config names must be there.
@@ -158,7 +178,8 @@ impl Table<'_> {
         Ok(Columns {
             url: self.find(&URL, config.url_column.as_deref(), InputColumn::Url.known_names())?,
             image: None,
-            text: self.find(&TEXT, config.text_column.as_deref(), &[])?,
+            text: self.find_text(config, &[])?,
+            further_text: self.further_text(config)?,
             key: self.find(&KEY, config.key_column.as_deref(), &["key"])?,
             digest: self.find(&DIGEST, config.digest_column.as_deref(), &[])?,
         })
@@ -172,6 +193,22 @@ impl Table<'_> {
             .keep_columns
             .iter()
             .try_for_each(|column| self.named(&KEEP, column).map(drop))
+    }
+
+    /// The column of captions, or the first of several.
+    fn find_text(&self, config: &SourceConfig, known: &[&str]) -> Result<Option<String>, SourceError> {
+        match config.caption_columns.first() {
+            Some(first) => self.find(&CAPTIONS, Some(first), known),
+            None => self.find(&TEXT, config.text_column.as_deref(), known),
+        }
+    }
+
+    /// All columns of captions but the first.
+    fn further_text(&self, config: &SourceConfig) -> Result<Vec<String>, SourceError> {
+        let further = config.caption_columns.iter().skip(1);
+        further
+            .map(|name| self.named(&CAPTIONS, name).map(|column| column.name.clone()))
+            .collect()
     }
 
     /// The configured column, which must serve, or else the first known one that does.

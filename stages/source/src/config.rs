@@ -20,6 +20,10 @@ pub struct SourceConfig {
     pub image_column: Option<String>,
     /// The column with the caption; if none, a known name is looked for.
     pub text_column: Option<String>,
+    /// Whether the rows are texts, without pictures: then nothing but a text has to be there.
+    pub texts_alone: bool,
+    /// The columns with captions, where there are several: instead of `text_column`. All must be there.
+    pub caption_columns: Vec<String>,
     /// The column with the row's own name, an integer or a string; if none, a known name is looked for.
     pub key_column: Option<String>,
     /// The column with the MD5 or SHA-256 digest of the image's bytes; if none, `md5` and `sha256` are looked for,
@@ -45,6 +49,8 @@ impl Default for SourceConfig {
             url_column: None,
             image_column: None,
             text_column: None,
+            texts_alone: false,
+            caption_columns: Vec::new(),
             key_column: None,
             digest_column: None,
             keep_columns: Vec::new(),

@@ -32,6 +32,7 @@ pub(crate) struct Draft {
     pub(crate) url: Option<String>,
     pub(crate) image: Option<Bytes>,
     pub(crate) caption: Option<String>,
+    pub(crate) further_captions: Vec<Option<String>>,
     pub(crate) stated_digest: Option<StatedDigest>,
     /// Why the row cannot be used, if it cannot.
     pub(crate) failure: Option<Failure>,
@@ -116,6 +117,7 @@ impl Place {
             key,
             picture,
             caption: draft.caption,
+            further_captions: draft.further_captions,
             kept,
             stated_digest: draft.stated_digest,
         })

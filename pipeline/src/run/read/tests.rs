@@ -44,6 +44,7 @@ async fn table() -> Input {
 fn reader(stages: Arc<Stages>) -> Reader {
     Reader {
         stages,
+        texts: None,
         destination: Arc::new(Destination::Local("never".into())),
         shard: Arc::new(ShardConfig {
             compression: img2tokens_shard::Compression::None,
@@ -61,6 +62,7 @@ fn reader(stages: Arc<Stages>) -> Reader {
             images: false,
         }),
         meters: Meters::default(),
+        drain: CancellationToken::new(),
         cancel: CancellationToken::new(),
         units_in_flight: 1,
     }
@@ -80,12 +82,14 @@ async fn pictures_of_the_input_wait_for_a_share_of_the_byte_budget() {
         input,
         input_number: 0,
         extent: survey.extents[0].clone(),
+        rows: 0..ROWS as u64,
         survey,
     };
     let (messages, _inbox) = mpsc::channel(ROWS);
     let handle = UnitHandle {
         messages,
         timings: Arc::default(),
+        tombstones: Arc::default(),
     };
     let (rows_out, mut rows) = mpsc::channel(ROWS);
     let reading = tokio::spawn(async move { reader(stages).read_unit(&unit, handle, &rows_out).await });

@@ -2,20 +2,26 @@
 
 use super::Pack;
 
-#[derive(Debug, Clone, Default)]
-pub(super) struct Concat {
-    open: Pack,
+#[derive(Debug, Clone)]
+pub(super) struct Concat<D> {
+    open: Pack<D>,
 }
 
-impl Concat {
+impl<D: Clone> Concat<D> {
+    pub(super) fn new() -> Self {
+        Self {
+            open: Pack::default(),
+        }
+    }
+
     /// Appends a document; the packs that it fills.
-    pub(super) fn push(&mut self, length: usize, document: u64, ids: &[u32]) -> Vec<Pack> {
+    pub(super) fn push(&mut self, length: usize, document: &D, ids: &[u32]) -> Vec<Pack<D>> {
         let mut full = Vec::new();
         let mut offset = 0;
         while offset < ids.len() {
             let room = length - self.open.input_ids.len();
             let end = ids.len().min(offset + room);
-            self.open.append(&ids[offset..end], document, offset);
+            self.open.append(&ids[offset..end], document.clone(), offset);
             if self.open.input_ids.len() == length {
                 full.push(std::mem::take(&mut self.open));
             }
@@ -25,7 +31,7 @@ impl Concat {
     }
 
     /// The last pack, if anything is in it: the one that may be short.
-    pub(super) fn finish(self) -> Option<Pack> {
+    pub(super) fn finish(self) -> Option<Pack<D>> {
         (!self.open.pieces.is_empty()).then_some(self.open)
     }
 }

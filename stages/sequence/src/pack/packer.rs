@@ -21,6 +21,28 @@ pub enum PackMethod {
     BestFit,
 }
 
+impl PackMethod {
+    /// As it stands in a config.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Concat => "concat",
+            Self::BestFit => "best_fit",
+        }
+    }
+}
+
+impl std::str::FromStr for PackMethod {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        [Self::Concat, Self::BestFit]
+            .into_iter()
+            .find(|method| method.name() == name)
+            .ok_or_else(|| format!("`{name}` is neither concat nor best_fit"))
+    }
+}
+
 /// Into what documents are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -68,23 +90,23 @@ impl PackStats {
     }
 }
 
-/// Packs a stream of documents. What comes out is a function of what went in, in that order. Memory: at most
+/// Packs a stream of documents, each known by a `D` of the caller's. What comes out is a function of what went in, in that order. Memory: at most
 /// `open_packs` packs of `length` ids (one, for `concat`), and the document at hand.
 #[derive(Debug, Clone)]
-pub struct Packer {
+pub struct Packer<D> {
     config: PackConfig,
     vocabulary: Vocabulary,
-    method: State,
+    method: State<D>,
     stats: PackStats,
 }
 
 #[derive(Debug, Clone)]
-enum State {
-    Concat(Concat),
-    BestFit(BestFit),
+enum State<D> {
+    Concat(Concat<D>),
+    BestFit(BestFit<D>),
 }
 
-impl Packer {
+impl<D: Clone> Packer<D> {
     /// A packer of sequences over this vocabulary.
     ///
     /// # Errors
@@ -97,8 +119,8 @@ impl Packer {
             return Err(PackError::NoOpenPacks);
         }
         let method = match config.method {
-            PackMethod::Concat => State::Concat(Concat::default()),
-            PackMethod::BestFit => State::BestFit(BestFit::default()),
+            PackMethod::Concat => State::Concat(Concat::new()),
+            PackMethod::BestFit => State::BestFit(BestFit::new()),
         };
         Ok(Self {
             config,
@@ -113,19 +135,19 @@ impl Packer {
     /// # Errors
     /// For best fit, if the ids are no sequence, or one of its images is longer than a pack. The document is then left
     /// out whole, and the next may be pushed.
-    pub fn push(&mut self, ids: &[u32]) -> Result<Vec<Pack>, PackError> {
-        let document = self.stats.documents;
+    pub fn push(&mut self, document: D, ids: &[u32]) -> Result<Vec<Pack<D>>, PackError> {
+        let number = self.stats.documents;
         let PackConfig {
             length, open_packs, ..
         } = self.config;
         self.stats.documents += 1;
         let mut packs = Vec::new();
         match &mut self.method {
-            State::Concat(concat) => packs = concat.push(length, document, ids),
+            State::Concat(concat) => packs = concat.push(length, &document, ids),
             State::BestFit(best_fit) => {
-                for range in cut(&self.vocabulary, length, document, ids)? {
+                for range in cut(&self.vocabulary, length, number, ids)? {
                     let offset = range.start;
-                    packs.extend(best_fit.push(length, open_packs, &ids[range], document, offset));
+                    packs.extend(best_fit.push(length, open_packs, &ids[range], document.clone(), offset));
                 }
             }
         }
@@ -135,8 +157,8 @@ impl Packer {
 
     /// The packs that are left, and what packing came to.
     #[must_use]
-    pub fn finish(self) -> (Vec<Pack>, PackStats) {
-        let packs: Vec<Pack> = match self.method {
+    pub fn finish(self) -> (Vec<Pack<D>>, PackStats) {
+        let packs: Vec<Pack<D>> = match self.method {
             State::Concat(concat) => concat.finish().into_iter().collect(),
             State::BestFit(best_fit) => best_fit.finish().collect(),
         };
@@ -146,7 +168,7 @@ impl Packer {
     }
 }
 
-fn count(stats: &mut PackStats, length: usize, packs: &[Pack]) {
+fn count<D>(stats: &mut PackStats, length: usize, packs: &[Pack<D>]) {
     stats.packs += packs.len() as u64;
     stats.capacity += (packs.len() * length) as u64;
     stats.tokens += packs.iter().map(|pack| pack.input_ids.len() as u64).sum::<u64>();

@@ -6,27 +6,36 @@ use img2tokens_schemas::Vocabulary;
 
 use crate::{PackError, Span, parse};
 
-/// One context: ids of one or more documents.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Pack {
+/// One context: ids of one or more documents, each known by a `D`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pack<D> {
     /// The ids, at most the configured length of them.
     pub input_ids: Vec<u32>,
     /// Which stretch is of which document; together they are all of `input_ids`, in order.
-    pub pieces: Vec<Piece>,
+    pub pieces: Vec<Piece<D>>,
 }
 
 /// A document, or a part of one, in a pack.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
+pub struct Piece<D> {
     /// Where it stands in the pack. Attention that must not see across documents is cut at these starts.
     pub range: Range<usize>,
-    /// Which document, counted from 0 in the order pushed.
-    pub document: u64,
+    /// Which document, as it was named when it was pushed.
+    pub document: D,
     /// The index in the document of its first id here: 0 unless the document began in an earlier pack.
     pub offset: usize,
 }
 
-impl Pack {
+impl<D> Default for Pack<D> {
+    fn default() -> Self {
+        Self {
+            input_ids: Vec::new(),
+            pieces: Vec::new(),
+        }
+    }
+}
+
+impl<D> Pack<D> {
     /// For every id, the number of its piece in this pack, from 0: what a trainer masks attention by.
     #[must_use]
     pub fn segment_ids(&self) -> Vec<u32> {
@@ -46,7 +55,7 @@ impl Pack {
             .collect()
     }
 
-    pub(super) fn append(&mut self, ids: &[u32], document: u64, offset: usize) {
+    pub(super) fn append(&mut self, ids: &[u32], document: D, offset: usize) {
         let start = self.input_ids.len();
         self.input_ids.extend_from_slice(ids);
         self.pieces.push(Piece {

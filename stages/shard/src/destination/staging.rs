@@ -73,6 +73,23 @@ pub(crate) struct UnitFiles<File> {
     /// There where pictures are kept.
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub(crate) images: Option<File>,
+    /// There where sequences are packed.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    pub(crate) packed: Option<File>,
+}
+
+impl<File> UnitFiles<File> {
+    /// All that there are, in one order for all types.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &File> {
+        let optional = [&self.images, &self.packed].into_iter().flatten();
+        [&self.data, &self.failures].into_iter().chain(optional)
+    }
+
+    /// The same, given away.
+    pub(crate) fn into_each(self) -> impl Iterator<Item = File> {
+        let optional = [self.images, self.packed].into_iter().flatten();
+        [self.data, self.failures].into_iter().chain(optional)
+    }
 }
 
 /// The names, relative to the root, under which an attempt's files wait for their final place.
@@ -102,18 +119,20 @@ impl StagedNames {
             data: name_of(files.data)?,
             failures: name_of(files.failures)?,
             images: files.images.map(&mut name_of).transpose()?,
+            packed: files.packed.map(&mut name_of).transpose()?,
         };
         Ok(Self { files, held })
     }
 
-    pub(super) fn in_store(unit: UnitId, with_images: bool) -> Self {
+    pub(super) fn in_store(unit: UnitId, of: &UnitFiles<StagedFile>) -> Self {
         // Unique, not secret: a hash of the moment under a key that the system draws for this process.
         let attempt = RandomState::new().hash_one((SystemTime::now(), std::process::id()));
         let name = |file: &str| format!("{STAGING}/{unit}.{file}.{attempt:016x}");
         let files = UnitFiles {
             data: name("data"),
             failures: name("failures"),
-            images: with_images.then(|| name("images")),
+            images: of.images.as_ref().map(|_| name("images")),
+            packed: of.packed.as_ref().map(|_| name("packed")),
         };
         Self {
             files,

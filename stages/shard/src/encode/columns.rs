@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow_array::builder::{
     BinaryBuilder, Int32Builder, ListBuilder, StringBuilder, UInt16Builder, UInt32Builder,
 };
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::{ArrowError, DataType, Fields, SchemaRef};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{ArrowError, DataType, Fields, Schema, SchemaRef};
 use arrow_select::interleave::interleave;
 use img2tokens_schemas::columns::list_item;
 use img2tokens_schemas::{Failure, FailureReason, KeptColumns, SequenceRow};
@@ -77,7 +77,7 @@ impl DataColumns {
         &mut self,
         key: &str,
         url: Option<&str>,
-        kept: &KeptColumns,
+        kept: Option<&KeptColumns>,
         row: &SequenceRow,
     ) -> Result<(), ShardError> {
         let (sequence, pair) = (&row.sequence, &row.pair);
@@ -98,9 +98,13 @@ impl DataColumns {
         self.url.append_option(url);
         self.width.append_value(int32("width", pair.width.into())?);
         self.height.append_value(int32("height", pair.height.into())?);
-        self.sha256.append_value(pair.sha256.to_string());
-        self.optional.append(pair)?;
-        self.kept.append(kept)
+        let sha256 = pair.sha256.map(|digest| digest.to_string());
+        self.sha256.append_value(sha256.unwrap_or_default());
+        self.optional.append(row)?;
+        match kept {
+            Some(kept) => self.kept.append(kept),
+            None => self.kept.append_nulls(),
+        }
     }
 
     /// The rows so far; none are left.
@@ -159,6 +163,26 @@ impl KeptRows {
         Ok(())
     }
 
+    /// A row that no input brought along.
+    fn append_nulls(&mut self) -> Result<(), ShardError> {
+        let columns = self.announced.iter();
+        let nulls = columns.map(|field| arrow_array::new_null_array(field.data_type(), 1));
+        let fields = self.announced.iter();
+        let fields: Fields = fields
+            .map(|field| field.as_ref().clone().with_nullable(true))
+            .collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(1));
+        let schema = Arc::new(Schema::new(fields));
+        let batch = RecordBatch::try_new_with_options(schema, nulls.collect(), &options);
+        self.batches
+            .push(Arc::new(batch.map_err(|source| ShardError::Batch {
+                table: "data",
+                source,
+            })?));
+        self.rows.push((self.batches.len() - 1, 0));
+        Ok(())
+    }
+
     fn take(&mut self, rows: usize) -> Result<Vec<ArrayRef>, ArrowError> {
         let gathered = if rows == 0 {
             self.announced
@@ -208,7 +232,7 @@ fn check_kept(announced: &Fields, batch: &RecordBatch) -> Result<(), ShardError>
     }
 }
 
-fn append_ids(
+pub(super) fn append_ids(
     column: &mut ListBuilder<Int32Builder>,
     name: &'static str,
     ids: &[u32],
@@ -220,7 +244,7 @@ fn append_ids(
     Ok(())
 }
 
-fn int32(column: &'static str, value: u64) -> Result<i32, ShardError> {
+pub(super) fn int32(column: &'static str, value: u64) -> Result<i32, ShardError> {
     i32::try_from(value).map_err(|_| ShardError::Overflow { column, value })
 }
 

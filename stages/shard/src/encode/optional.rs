@@ -5,23 +5,42 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use arrow_array::builder::{
     ArrayBuilder, BooleanBuilder, FixedSizeListBuilder, Float16Builder, Float32Builder, ListBuilder,
+    StringBuilder,
 };
 use arrow_schema::DataType;
 use img2tokens_schemas::columns::{feature_row, list_item};
-use img2tokens_schemas::{OptionalColumns, PairTokens};
+use img2tokens_schemas::{OptionalColumns, Order, PairTokens, SequenceRow};
 
 use crate::ShardError;
 
-/// Rows of `image_features`, `reconstruction_cosine` and `digest_matches` that wait to be encoded.
+/// Rows of the optional columns that wait to be encoded; the order is that of [`OptionalColumns::fields`].
 pub(super) struct OptionalBuilders {
     image_features: Option<FeatureBuilder>,
     reconstruction_cosine: Option<Float32Builder>,
+    caption_column: Option<StringBuilder>,
+    caption_truncated: Option<BooleanBuilder>,
+    text_dropped: Option<BooleanBuilder>,
     digest_matches: Option<BooleanBuilder>,
 }
 
 struct FeatureBuilder {
     width: usize,
     rows: ListBuilder<FixedSizeListBuilder<Float16Builder>>,
+}
+
+impl FeatureBuilder {
+    fn append(&mut self, pair: &PairTokens) -> Result<(), ShardError> {
+        let features = pair.features.as_ref().ok_or_else(|| missing("image_features"))?;
+        if features.width() != self.width {
+            return Err(missing("image_features"));
+        }
+        for row in features.values().chunks_exact(features.width()) {
+            self.rows.values().values().append_slice(row);
+            self.rows.values().append(true);
+        }
+        self.rows.append(true);
+        Ok(())
+    }
 }
 
 impl OptionalBuilders {
@@ -37,6 +56,9 @@ impl OptionalBuilders {
         Self {
             image_features: columns.image_features.map(features),
             reconstruction_cosine: columns.reconstruction_cosine.then(Float32Builder::new),
+            caption_column: columns.caption_column.then(StringBuilder::new),
+            caption_truncated: columns.caption_truncated.then(BooleanBuilder::new),
+            text_dropped: columns.text_dropped.then(BooleanBuilder::new),
             digest_matches: columns.digest_matches.then(BooleanBuilder::new),
         }
     }
@@ -48,21 +70,33 @@ impl OptionalBuilders {
         })
     }
 
-    pub(super) fn append(&mut self, pair: &PairTokens) -> Result<(), ShardError> {
+    pub(super) fn append(&mut self, row: &SequenceRow) -> Result<(), ShardError> {
+        let (sequence, pair) = (&row.sequence, &row.pair);
+        let is_text = sequence.order == Order::Text;
         if let Some(builder) = &mut self.image_features {
-            let features = pair.features.as_ref().ok_or_else(missing("image_features"))?;
-            if features.width() != builder.width {
-                return Err(missing("image_features")());
+            if is_text {
+                builder.rows.append(true);
+            } else {
+                builder.append(pair)?;
             }
-            for row in features.values().chunks_exact(features.width()) {
-                builder.rows.values().values().append_slice(row);
-                builder.rows.values().append(true);
-            }
-            builder.rows.append(true);
         }
         if let Some(builder) = &mut self.reconstruction_cosine {
-            let cosine = pair.reconstruction.ok_or_else(missing("reconstruction_cosine"))?;
-            builder.append_value(cosine);
+            if pair.reconstruction.is_none() && !is_text {
+                return Err(missing("reconstruction_cosine"));
+            }
+            builder.append_option(pair.reconstruction);
+        }
+        if let Some(builder) = &mut self.caption_column {
+            if pair.caption_column.is_none() && !is_text {
+                return Err(missing("caption_column"));
+            }
+            builder.append_option(pair.caption_column.as_deref());
+        }
+        if let Some(builder) = &mut self.caption_truncated {
+            builder.append_value(pair.caption_truncated);
+        }
+        if let Some(builder) = &mut self.text_dropped {
+            builder.append_value(sequence.text_dropped);
         }
         if let Some(builder) = &mut self.digest_matches {
             builder.append_option(pair.digest_matches);
@@ -71,25 +105,34 @@ impl OptionalBuilders {
     }
 
     pub(super) fn finish(&mut self) -> Vec<ArrayRef> {
-        let features = self
-            .image_features
-            .as_mut()
-            .map(|builder| Arc::new(builder.rows.finish()) as ArrayRef);
-        let cosine = self
-            .reconstruction_cosine
-            .as_mut()
-            .map(|builder| Arc::new(builder.finish()) as ArrayRef);
-        let digest = self
-            .digest_matches
-            .as_mut()
-            .map(|builder| Arc::new(builder.finish()) as ArrayRef);
-        features.into_iter().chain(cosine).chain(digest).collect()
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        if let Some(builder) = &mut self.image_features {
+            columns.push(Arc::new(builder.rows.finish()));
+        }
+        if let Some(builder) = &mut self.reconstruction_cosine {
+            columns.push(Arc::new(builder.finish()));
+        }
+        if let Some(builder) = &mut self.caption_column {
+            columns.push(Arc::new(builder.finish()));
+        }
+        for builder in [
+            &mut self.caption_truncated,
+            &mut self.text_dropped,
+            &mut self.digest_matches,
+        ] {
+            columns.extend(
+                builder
+                    .as_mut()
+                    .map(|builder| Arc::new(builder.finish()) as ArrayRef),
+            );
+        }
+        columns
     }
 }
 
 /// A pair came without what its run promises.
-fn missing(column: &'static str) -> impl Fn() -> ShardError {
-    move || ShardError::Config {
+fn missing(column: &'static str) -> ShardError {
+    ShardError::Config {
         key: "output",
         problem: format!("asks for the column `{column}`, and a pair came without"),
     }

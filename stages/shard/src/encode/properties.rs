@@ -1,7 +1,7 @@
 //! How the columns are encoded. All of it is fixed: the same rows give the same bytes.
 
-use arrow_schema::Schema;
-use img2tokens_schemas::OptionalColumns;
+use arrow_schema::{DataType, Schema};
+use img2tokens_schemas::columns::packed_fields;
 use parquet::basic::{Compression as Codec, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
@@ -27,16 +27,15 @@ pub(crate) fn data_properties(encoding: Encoding, schema: &Schema) -> Result<Wri
         builder = builder.set_column_statistics_enabled(ColumnPath::from(column), EnabledStatistics::None);
     }
     // Numbers of a network: no two alike.
-    let is_optional = |name: &&str| schema.column_with_name(name).is_some();
-    for column in OptionalColumns::NAMES.into_iter().filter(is_optional) {
-        let leaf = match column {
-            "image_features" => ColumnPath::new(
-                ["image_features", "list", "element", "list", "element"]
-                    .map(str::to_owned)
-                    .into(),
-            ),
-            name => ColumnPath::from(name),
-        };
+    let features = ["image_features", "list", "element", "list", "element"];
+    for path in [&features[..], &["reconstruction_cosine"]] {
+        if path
+            .first()
+            .is_none_or(|column| schema.column_with_name(column).is_none())
+        {
+            continue;
+        }
+        let leaf = ColumnPath::new(path.iter().map(|part| (*part).to_owned()).collect());
         builder = builder
             .set_column_dictionary_enabled(leaf.clone(), false)
             .set_column_statistics_enabled(leaf, EnabledStatistics::None);
@@ -56,6 +55,20 @@ pub(crate) fn failure_properties(
     schema: &Schema,
 ) -> Result<WriterProperties, ShardError> {
     Ok(common_properties(encoding, schema)?.build())
+}
+
+pub(crate) fn packed_properties(encoding: Encoding, schema: &Schema) -> Result<WriterProperties, ShardError> {
+    let mut builder = common_properties(encoding, schema)?;
+    for column in &packed_fields() {
+        let name = column.name().as_str();
+        let leaf = match column.data_type() {
+            DataType::List(_) => ColumnPath::new([name, "list", "element"].map(str::to_owned).into()),
+            _ => ColumnPath::from(name),
+        };
+        // No context is looked for by what is in it.
+        builder = builder.set_column_statistics_enabled(leaf, EnabledStatistics::None);
+    }
+    Ok(builder.build())
 }
 
 /// The schema's metadata stand in the file twice: within the Arrow schema, where pyarrow and `datasets` look, and as

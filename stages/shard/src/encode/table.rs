@@ -1,5 +1,7 @@
 //! A Parquet file that grows row group by row group.
 
+use std::io::Write;
+
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use parquet::arrow::ArrowWriter;
@@ -7,25 +9,24 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
 use crate::ShardError;
-use crate::destination::StagedFile;
 use crate::hashed_file::{HashedFile, WrittenFile};
 
-/// One of a unit's two tables while it is written. Encoded pages of the current row group are in memory, the row
+/// A table while it is written. Encoded pages of the current row group are in memory, the row
 /// groups before it in the file.
-pub(crate) struct TableFile {
+pub(crate) struct TableFile<W: Write + Send> {
     table: &'static str,
-    writer: ArrowWriter<HashedFile>,
+    writer: ArrowWriter<W>,
 }
 
-impl TableFile {
+impl<W: Write + Send> TableFile<W> {
     pub(crate) fn new(
         table: &'static str,
-        file: StagedFile,
+        file: W,
         schema: SchemaRef,
         properties: WriterProperties,
     ) -> Result<Self, ShardError> {
-        let writer = ArrowWriter::try_new(HashedFile::new(file), schema, Some(properties))
-            .map_err(|error| failed(table, error))?;
+        let writer =
+            ArrowWriter::try_new(file, schema, Some(properties)).map_err(|error| failed(table, error))?;
         Ok(Self { table, writer })
     }
 
@@ -35,11 +36,18 @@ impl TableFile {
             .map_err(|error| failed(self.table, error))
     }
 
+    /// Writes what is left and the footer.
+    pub(crate) fn into_file(self) -> Result<W, ShardError> {
+        let table = self.table;
+        self.writer.into_inner().map_err(|error| failed(table, error))
+    }
+}
+
+impl TableFile<HashedFile> {
     /// Writes what is left and the footer, and waits until all of it is on the disk.
     pub(crate) fn finish(self) -> Result<WrittenFile, ShardError> {
         let table = self.table;
-        let file = self.writer.into_inner().map_err(|error| failed(table, error))?;
-        file.finish(table)
+        self.into_file()?.finish(table)
     }
 }
 

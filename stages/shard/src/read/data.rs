@@ -2,7 +2,7 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Int32Type, UInt16Type};
-use arrow_array::{Array, BinaryArray, Int32Array, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, BinaryArray, Int32Array, RecordBatch, StringArray};
 use arrow_schema::Fields;
 use img2tokens_schemas::Order;
 use img2tokens_schemas::columns::data_fields;
@@ -151,9 +151,21 @@ impl DataBatch {
 
     /// How near the codes of one of its rows lead back to the encoder's features, if there is such a column.
     pub(crate) fn reconstruction_cosine(&self, row: &DataRow<'_>) -> Option<f32> {
-        let column = self.batch.column_by_name("reconstruction_cosine")?;
-        let place = usize::try_from(row.sample.row.checked_sub(self.samples.first_row)?).ok()?;
+        let (column, place) = self.optional("reconstruction_cosine", row)?;
         Some(column.as_primitive_opt::<Float32Type>()?.value(place))
+    }
+
+    /// What one of its rows says in this column of yes and no, if there is such a column.
+    pub(crate) fn flag(&self, column: &str, row: &DataRow<'_>) -> Option<bool> {
+        let (column, place) = self.optional(column, row)?;
+        Some(column.as_boolean_opt()?.value(place))
+    }
+
+    /// An optional column and the row's place in it, if it is there and the row has a value.
+    fn optional(&self, column: &str, row: &DataRow<'_>) -> Option<(&ArrayRef, usize)> {
+        let column = self.batch.column_by_name(column)?;
+        let place = usize::try_from(row.sample.row.checked_sub(self.samples.first_row)?).ok()?;
+        column.is_valid(place).then_some((column, place))
     }
 }
 
@@ -185,9 +197,8 @@ impl Table for DataBatch {
     }
 }
 
-fn order_named(name: &str) -> Result<Order, Problem> {
-    let orders = [Order::ImageText, Order::TextImage];
-    orders
+pub(super) fn order_named(name: &str) -> Result<Order, Problem> {
+    Order::ALL
         .into_iter()
         .find(|order| order.name() == name)
         .ok_or_else(|| format!("there is no order `{name}`"))

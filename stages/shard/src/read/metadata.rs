@@ -1,13 +1,13 @@
 //! What a shard's file says of itself.
 
 use img2tokens_schemas::columns::metadata;
-use img2tokens_schemas::{SCHEMA_VERSION, Vocabulary};
+use img2tokens_schemas::{Packing, SCHEMA_VERSION, Vocabulary};
 use parquet::file::metadata::FileMetaData;
 
 use super::cells::Problem;
 use crate::UnitId;
 
-/// The metadata of a data or failures file.
+/// The metadata of a table of a unit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShardMetadata {
     /// The unit.
@@ -18,6 +18,8 @@ pub struct ShardMetadata {
     pub vocabulary: Vocabulary,
     /// Model, inputs, settings and program that the rows come from.
     pub provenance: serde_json::Value,
+    /// How contexts were filled, in a packed file.
+    pub packing: Option<Packing>,
 }
 
 impl ShardMetadata {
@@ -47,6 +49,11 @@ impl ShardMetadata {
             unit: UnitId(unit),
             plan: get(metadata::PLAN)?.to_owned(),
             vocabulary: vocabulary.map_err(|error| wrong(metadata::VOCABULARY, &error))?,
+            packing: get(metadata::PACKING)
+                .ok()
+                .map(serde_json::from_str)
+                .transpose()
+                .map_err(|error| wrong(metadata::PACKING, &error))?,
             provenance: provenance.map_err(|error| wrong(metadata::PROVENANCE, &error))?,
         })
     }

@@ -35,6 +35,7 @@ mod sealed {
     impl Sealed for crate::read::DataBatch {}
     impl Sealed for crate::read::SampleBatch {}
     impl Sealed for crate::read::FailureBatch {}
+    impl Sealed for crate::read::ContextBatch {}
     impl Sealed for crate::read::SubjectBatch {}
 }
 

@@ -17,7 +17,7 @@ const MAX_REVISIONS: u32 = 16;
 /// What was taken down of a unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Taken {
-    /// Pairs that had sequences.
+    /// Pairs and texts that had sequences.
     pub pairs: u64,
     /// Pairs that had failed.
     pub failures: u64,
@@ -34,9 +34,10 @@ pub async fn resume(destination: &Destination) -> Result<u64, ShardError> {
 }
 
 /// Takes out of a committed unit what tombstones forbid; a unit that holds nothing of it is not touched. All other rows
-/// keep their content and order; pairs that had sequences follow the failures, in their order.
+/// keep their content and order; pairs that had sequences follow the failures, in their order. Contexts lose the
+/// sequences that go, and keep the others.
 ///
-/// Memory: that of a [`crate::ShardWriter`], and the names of the pictures that go.
+/// Memory: that of a [`crate::ShardWriter`], and the keys that go.
 ///
 /// # Errors
 /// If the files are not those that were committed, or the store fails. The unit is as it was then, or half-way to its
@@ -88,6 +89,10 @@ async fn open(destination: &Destination, stats: &ShardStats) -> Result<UnitFiles
         failures: open_file(destination, unit.failures_file()).await?,
         images: match stats.images_file {
             Some(_) => Some(open_file(destination, unit.images_file()).await?),
+            None => None,
+        },
+        packed: match stats.packed_file {
+            Some(_) => Some(open_file(destination, unit.packed_file()).await?),
             None => None,
         },
     })

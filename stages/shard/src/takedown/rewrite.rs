@@ -10,20 +10,21 @@ use arrow_select::filter::filter_record_batch;
 use img2tokens_schemas::{Failure, FailureReason};
 
 use super::forbidden::subject;
-use super::{Subject, Tombstones, taken_down};
+use super::{Subject, Tombstones, contexts, taken_down};
 use crate::census::Census;
 use crate::commit::Attempt;
 use crate::destination::{UnitFiles, checksum_of};
 use crate::encode::{FailureColumns, TableFile, data_properties, failure_properties};
+use crate::hashed_file::{HashedFile, WrittenFile};
 use crate::images::{copy_without, sample_name};
 use crate::read::{DataBatch, DataReader, FailureReader};
 use crate::writer::BATCH_ROWS;
-use crate::{Destination, Encoding, ShardError, ShardStats, UnitId};
+use crate::{Destination, Encoding, PackedSummary, ShardError, ShardStats, UnitId};
 
 /// The next revision of a unit, not yet in place.
 pub(super) struct Rewritten {
     pub(super) attempt: Attempt,
-    /// Pairs with sequences that it lacks.
+    /// Pairs and texts with sequences that it lacks.
     pub(super) pairs: u64,
     /// Failed pairs of which it keeps nothing but the key.
     pub(super) failures: u64,
@@ -53,24 +54,42 @@ pub(super) fn rewrite(
             }
         }
     }
+    let pictures = || sequences.keys.iter().map(|key| sample_name(key)).collect();
     let images = files
         .images
-        .map(|archive| copy_without(archive, destination.stage(unit, "images")?, &sequences.pictures))
+        .map(|archive| copy_without(archive, destination.stage(unit, "images")?, &pictures()))
         .transpose()?;
     let (images, images_file) = images.map(|images| (images.file, images.checksum)).unzip();
-    let data = sequences.table.finish()?;
+    let (packed, packed_file, summary) = match files.packed {
+        Some(packed) => {
+            let written = contexts::copy_without(destination, unit, packed, &sequences.keys, encoding)?;
+            let (WrittenFile { file, checksum }, summary) = written;
+            check_packed(unit, &sequences.kept, &summary)?;
+            (Some(file), Some(checksum), Some(summary))
+        }
+        None => (None, None, None),
+    };
+    let Sequences {
+        table, kept, taken, ..
+    } = sequences;
+    let data = table.finish()?;
     failed.flush()?;
     let failures = failed.table.finish()?;
     let revised = ShardStats {
-        pairs: sequences.kept.pairs,
-        sequences: sequences.kept.sequences,
+        pairs: kept.pairs,
+        texts: kept.texts,
+        sequences: kept.sequences,
         failures: failed.reasons,
-        image_codes: sequences.kept.image_codes,
-        input_ids: sequences.kept.input_ids,
-        reconstruction_cosine: sequences.kept.cosines.into_option(),
+        image_codes: kept.image_codes,
+        input_ids: kept.input_ids,
+        captions_truncated: stats.captions_truncated.saturating_sub(taken.captions_truncated),
+        texts_dropped: kept.texts_dropped,
+        reconstruction_cosine: kept.cosines.into_option(),
         data_file: data.checksum,
         failures_file: failures.checksum,
         images_file,
+        packed: summary,
+        packed_file,
         revision: stats.revision + 1,
         ..stats
     };
@@ -81,10 +100,11 @@ pub(super) fn rewrite(
                 data: data.file,
                 failures: failures.file,
                 images,
+                packed,
             },
             stats: revised,
         },
-        pairs: sequences.taken.pairs,
+        pairs: taken.pairs + taken.texts,
         failures: failed.taken,
     })
 }
@@ -100,9 +120,22 @@ fn committed_data(stats: &ShardStats, mut file: File) -> Result<DataReader, Shar
     DataReader::of_file(name, file)
 }
 
+/// Whether all ids of the sequences that are left are in contexts: what is damaged must not get a checksum either.
+fn check_packed(unit: UnitId, kept: &Census, packed: &PackedSummary) -> Result<(), ShardError> {
+    let tokens = kept.input_ids.sum();
+    if packed.tokens == tokens {
+        return Ok(());
+    }
+    Err(ShardError::Unpacked {
+        unit,
+        tokens,
+        packed: packed.tokens,
+    })
+}
+
 /// The failures file under way.
 struct FailedRows {
-    table: TableFile,
+    table: TableFile<HashedFile>,
     rows: FailureColumns,
     batch_rows: usize,
     reasons: BTreeMap<FailureReason, u64>,
@@ -119,7 +152,7 @@ impl FailedRows {
     ) -> Result<Self, ShardError> {
         let schema = Arc::new(before.schema().clone());
         let properties = failure_properties(encoding, &schema)?;
-        let file = destination.stage(unit, "failures")?;
+        let file = HashedFile::new(destination.stage(unit, "failures")?);
         Ok(Self {
             table: TableFile::new("failures", file, schema.clone(), properties)?,
             rows: FailureColumns::new(schema),
@@ -159,11 +192,11 @@ impl FailedRows {
 
 /// The data file under way.
 struct Sequences {
-    table: TableFile,
+    table: TableFile<HashedFile>,
     kept: Census,
     taken: Census,
-    /// The names under which the pictures of the pairs taken down may be kept.
-    pictures: HashSet<String>,
+    /// The keys of what is taken down.
+    keys: HashSet<String>,
 }
 
 impl Sequences {
@@ -175,12 +208,12 @@ impl Sequences {
     ) -> Result<Self, ShardError> {
         let schema = Arc::new(before.schema().clone());
         let properties = data_properties(encoding, &schema)?;
-        let file = destination.stage(unit, "data")?;
+        let file = HashedFile::new(destination.stage(unit, "data")?);
         Ok(Self {
             table: TableFile::new("data", file, schema, properties)?,
             kept: Census::default(),
             taken: Census::default(),
-            pictures: HashSet::new(),
+            keys: HashSet::new(),
         })
     }
 
@@ -197,7 +230,7 @@ impl Sequences {
                 self.kept.add(batch, &row);
             } else if self.taken.add(batch, &row) {
                 taken.push(row.sample.key.to_owned());
-                self.pictures.insert(sample_name(row.sample.key));
+                self.keys.insert(row.sample.key.to_owned());
             }
             keep.push(!is_forbidden);
         }

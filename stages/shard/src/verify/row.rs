@@ -36,6 +36,10 @@ pub(super) fn check_row(vocabulary: &Vocabulary, row: &DataRow<'_>, wrong: &mut 
             vocabulary.codebook_size
         ));
     }
+    if sample.order == Order::Text {
+        check_text_alone(vocabulary, row, wrong);
+        return;
+    }
     check_counts(row, wrong);
     match Parts::of(sample) {
         Some(parts) => check_parts(vocabulary, row, &parts, wrong),
@@ -45,6 +49,26 @@ pub(super) fn check_row(vocabulary: &Vocabulary, row: &DataRow<'_>, wrong: &mut 
             sample.image_start,
             sample.input_ids.len()
         )),
+    }
+}
+
+/// A text alone is its ids between a BOS and an EOS that may lack, and nothing of a picture.
+fn check_text_alone(vocabulary: &Vocabulary, row: &DataRow<'_>, wrong: &mut impl FnMut(String)) {
+    let ids = row.sample.input_ids;
+    let ids = strip(ids, <[i32]>::split_first, vocabulary.bos).unwrap_or(ids);
+    let ids = strip(ids, <[i32]>::split_last, vocabulary.eos).unwrap_or(ids);
+    if ids != row.text_ids {
+        wrong("its ids are not text_ids, as order text asks".to_owned());
+    }
+    let image = (
+        row.sample.image_start,
+        row.sample.image_len,
+        row.width,
+        row.height,
+    );
+    let is_bare = row.image_codes.is_empty() && row.kept_patches.is_empty() && row.sha256.is_empty();
+    if image != (0, 0, 0, 0) || !is_bare {
+        wrong("a text alone has no picture, and here is something of one".to_owned());
     }
 }
 
@@ -146,11 +170,28 @@ fn check_parts(
     check_text(vocabulary, row, parts, wrong);
 }
 
+/// Whether `said`, that the text was dropped, is what the ids are.
+pub(super) fn check_dropped(
+    vocabulary: &Vocabulary,
+    sample: &Sample<'_>,
+    said: bool,
+    wrong: &mut impl FnMut(String),
+) {
+    let is_text = |id: &&i32| {
+        is_below(**id, vocabulary.text_size) && !is(**id, vocabulary.bos) && !is(**id, vocabulary.eos)
+    };
+    if said == sample.input_ids.iter().any(|id| is_text(&id)) {
+        wrong(format!("text_dropped is {said}, and its ids say otherwise"));
+    }
+}
+
 /// Beside the image stands the caption, or nothing of it (text dropout), between a BOS and an EOS that may lack.
 fn check_text(vocabulary: &Vocabulary, row: &DataRow<'_>, parts: &Parts<'_>, wrong: &mut impl FnMut(String)) {
     let without_bos = |ids| strip(ids, <[i32]>::split_first, vocabulary.bos);
     let without_eos = |ids| strip(ids, <[i32]>::split_last, vocabulary.eos);
     let (text, other) = match row.sample.order {
+        // Checked as such.
+        Order::Text => return,
         Order::ImageText => (
             [Some(parts.after), without_eos(parts.after)],
             [Some(parts.before), without_bos(parts.before)],

@@ -5,13 +5,16 @@ use std::fs::File;
 use std::io::Seek;
 use std::sync::Arc;
 
+use img2tokens_schemas::Order;
+
 use super::ledger::KeyPlace;
 use super::optional::check_optional;
-use super::row::check_row;
+use super::packed::{Contents, check_contexts};
+use super::row::{check_dropped, check_row};
 use super::{Findings, KeyLedger};
 use crate::census::Census;
 use crate::destination::checksum_of;
-use crate::read::{DataReader, FailureReader, Reader, Table};
+use crate::read::{ContextReader, DataReader, FailureReader, Reader, Sample, Table};
 use crate::stats::read_stats;
 use crate::{Destination, FileChecksum, ShardError, ShardStats, UnitId};
 
@@ -37,7 +40,7 @@ pub struct UnitReport {
 
 /// Verifies one unit against its stats and, if it is known, against its plan. Its keys go into `keys`.
 ///
-/// Reads both tables twice: once for the checksum, once for the rows; and the archive of pictures once. Memory: one batch of rows.
+/// Reads all tables twice: once for the checksum, once for the rows; and the archive of pictures once. Memory: one batch of rows.
 ///
 /// # Errors
 /// If the files cannot be looked at. That they are missing, damaged or wrong is a finding.
@@ -75,6 +78,7 @@ pub async fn verify_unit(
     check_stats(&stats, unit, expected, &mut findings);
     let data = destination.open(&unit.data_file()).await?;
     let failures = destination.open(&unit.failures_file()).await?;
+    let packed = destination.open(&unit.packed_file()).await?;
     let (of_unit, keys) = (stats.clone(), keys.clone());
     let tables = tokio::task::spawn_blocking(move || {
         let check = UnitCheck {
@@ -82,15 +86,7 @@ pub async fn verify_unit(
             stats: &of_unit,
             keys: &keys,
         };
-        let mut findings = check.table(&unit.data_file(), data, &of_unit.data_file, UnitCheck::data_rows)?;
-        let failures = check.table(
-            &unit.failures_file(),
-            failures,
-            &of_unit.failures_file,
-            UnitCheck::failure_rows,
-        )?;
-        findings.merge(failures);
-        Ok::<_, ShardError>(findings)
+        check.tables(data, failures, packed)
     });
     match tables.await {
         Ok(found) => findings.merge(found?),
@@ -124,10 +120,12 @@ fn check_stats(stats: &ShardStats, unit: UnitId, expected: Option<&Expected>, fi
             &file,
             None,
             format!(
-                "{} rows read are not {} filtered + {} pairs + {} failures",
+                "{} rows read and {} texts taken are not {} filtered + {} pairs + {} texts + {} failures",
                 stats.rows_read,
+                stats.text_rows,
                 stats.filtered,
                 stats.pairs,
+                stats.texts,
                 stats.failed()
             ),
         );
@@ -170,13 +168,55 @@ struct UnitCheck<'a> {
 }
 
 impl UnitCheck<'_> {
+    fn tables(
+        &self,
+        data: Option<File>,
+        failures: Option<File>,
+        packed: Option<File>,
+    ) -> Result<Findings, ShardError> {
+        let (unit, stats) = (self.unit, self.stats);
+        let (mut findings, mut of_data, mut of_packed) = <(Findings, Contents, Contents)>::default();
+        let check_data = |name: &str, reader, findings: &mut Findings| {
+            of_data = self.data_rows(name, reader, findings)?;
+            Ok(())
+        };
+        findings.merge(self.table(&unit.data_file(), data, &stats.data_file, check_data)?);
+        let check_failures =
+            |name: &str, reader, findings: &mut Findings| self.failure_rows(name, reader, findings);
+        findings.merge(self.table(
+            &unit.failures_file(),
+            failures,
+            &stats.failures_file,
+            check_failures,
+        )?);
+        let name = unit.packed_file();
+        if let Some(checksum) = &stats.packed_file {
+            let check_packed = |name: &str, reader: ContextReader, findings: &mut Findings| {
+                let length = reader.metadata().packing.as_ref().map(|packing| packing.length);
+                of_packed = check_contexts(name, reader, stats, length, findings)?;
+                Ok(())
+            };
+            findings.merge(self.table(&name, packed, checksum, check_packed)?);
+            if of_data != of_packed {
+                findings.add(
+                    &name,
+                    None,
+                    "its ids are not those of the unit's sequences, each once",
+                );
+            }
+        } else if packed.is_some() {
+            findings.add(&name, None, "its stats know of no such file");
+        }
+        Ok(findings)
+    }
+
     /// Checks a table's bytes, schema and metadata, then its rows by `check_rows`.
     fn table<B: Table>(
         &self,
         name: &str,
         file: Option<File>,
         checksum: &FileChecksum,
-        check_rows: fn(&Self, &str, Reader<B>, &mut Findings) -> Result<(), ShardError>,
+        check_rows: impl FnOnce(&str, Reader<B>, &mut Findings) -> Result<(), ShardError>,
     ) -> Result<Findings, ShardError> {
         let mut findings = Findings::default();
         let Some(mut file) = file else {
@@ -188,7 +228,7 @@ impl UnitCheck<'_> {
         file.rewind().map_err(ShardError::io("read", name))?;
         let checked = Reader::of_file(name.to_owned(), file).and_then(|reader| {
             self.metadata(name, &reader, &mut findings);
-            check_rows(self, name, reader, &mut findings)
+            check_rows(name, reader, &mut findings)
         });
         match checked {
             Err(ShardError::Decode { source, .. }) => {
@@ -214,9 +254,15 @@ impl UnitCheck<'_> {
         }
     }
 
-    fn data_rows(&self, name: &str, reader: DataReader, findings: &mut Findings) -> Result<(), ShardError> {
+    /// Checks all rows; returns what they hold, if that is to be compared.
+    fn data_rows(
+        &self,
+        name: &str,
+        reader: DataReader,
+        findings: &mut Findings,
+    ) -> Result<Contents, ShardError> {
         let vocabulary = reader.metadata().vocabulary;
-        let (mut census, mut mask_bytes) = (Census::default(), None);
+        let (mut contents, mut census, mut mask_bytes) = (Contents::default(), Census::default(), None);
         for batch in reader {
             let batch = batch?;
             for (place, row) in batch.rows().enumerate() {
@@ -224,6 +270,18 @@ impl UnitCheck<'_> {
                 let mut wrong = |what| findings.add(name, Some(sample.row), what);
                 check_row(&vocabulary, &row, &mut wrong);
                 check_optional(&batch, place, &row, &mut wrong);
+                if self.stats.packed_file.is_some() {
+                    contents.add(sample.key, sample.order, 0, sample.input_ids);
+                }
+                if census.add(&batch, &row) {
+                    self.key_of_data(&sample)?;
+                }
+                if sample.order == Order::Text {
+                    continue;
+                }
+                if let Some(said) = batch.flag("text_dropped", &row) {
+                    check_dropped(&vocabulary, &sample, said, &mut wrong);
+                }
                 if *mask_bytes.get_or_insert(row.kept_patches.len()) != row.kept_patches.len() {
                     findings.add(
                         name,
@@ -231,29 +289,22 @@ impl UnitCheck<'_> {
                         "its kept_patches is not as long as those before it",
                     );
                 }
-                if census.add(&batch, &row) {
-                    let place = KeyPlace {
-                        unit: self.unit,
-                        in_failures: false,
-                        row: sample.row,
-                    };
-                    self.keys.add(sample.key, place)?;
-                }
             }
         }
         self.counts(name, &census, findings);
-        Ok(())
+        Ok(contents)
     }
 
     fn counts(&self, name: &str, census: &Census, findings: &mut Findings) {
         let stats = self.stats;
-        if (census.pairs, census.sequences) != (stats.pairs, stats.sequences) {
+        let found = (census.pairs, census.texts, census.sequences);
+        if found != (stats.pairs, stats.texts, stats.sequences) {
             findings.add(
                 name,
                 None,
                 format!(
-                    "it has {} pairs in {} sequences, and its stats say {} in {}",
-                    census.pairs, census.sequences, stats.pairs, stats.sequences
+                    "it has {} pairs and {} texts in {} sequences, and its stats say {} and {} in {}",
+                    census.pairs, census.texts, census.sequences, stats.pairs, stats.texts, stats.sequences
                 ),
             );
         }
@@ -263,6 +314,22 @@ impl UnitCheck<'_> {
         if census.cosines.into_option() != stats.reconstruction_cosine {
             findings.add(name, None, "its cosines are not those that its stats sum up");
         }
+        if census.texts_dropped != stats.texts_dropped {
+            findings.add(
+                name,
+                None,
+                "not as many of its texts were dropped as its stats say",
+            );
+        }
+    }
+
+    fn key_of_data(&self, sample: &Sample<'_>) -> Result<(), ShardError> {
+        let place = KeyPlace {
+            unit: self.unit,
+            in_failures: false,
+            row: sample.row,
+        };
+        self.keys.add(sample.key, place)
     }
 
     fn failure_rows(

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Float32Array, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Fields, Schema};
 use img2tokens_schemas::{
-    Digest, Failure, FailureReason, KeepMask, KeptColumns, OptionalColumns, Order, Outcome, PairTokens,
-    RowIndex, Sequence, SequenceRow, VisualTokens, Vocabulary,
+    Digest, Failure, FailureReason, KeepMask, KeptColumns, OptionalColumns, Order, Outcome, PackedRow,
+    PackedSegment, PairTokens, RowIndex, Sequence, SequenceRow, VisualTokens, Vocabulary,
 };
 use img2tokens_shard::{
     Compression, Destination, ShardConfig, ShardError, ShardStats, ShardWriter, Timings, UnitCounts, UnitId,
@@ -44,6 +44,8 @@ pub fn config() -> ShardConfig {
         provenance: serde_json::json!({ "model": "nano", "selection": "argmax" }),
         vocabulary: VOCABULARY,
         images: false,
+        texts: false,
+        packing: None,
     }
 }
 
@@ -108,6 +110,33 @@ pub fn outcomes(unit: u64, pairs: &[Pair]) -> Vec<Outcome> {
         .collect()
 }
 
+/// Contexts of one sequence after the other, cut where one is full.
+pub fn contexts(outcomes: &[Outcome], length: usize) -> Vec<PackedRow> {
+    let mut contexts = vec![PackedRow::default()];
+    let rows = outcomes.iter().flat_map(|outcome| {
+        let rows = outcome.result.iter().flatten();
+        rows.map(|row| (&outcome.key, &row.sequence))
+    });
+    for (key, sequence) in rows {
+        for (offset, id) in sequence.input_ids.iter().enumerate() {
+            if contexts.last().unwrap().input_ids.len() == length {
+                contexts.push(PackedRow::default());
+            }
+            let context = contexts.last_mut().unwrap();
+            if offset == 0 || context.input_ids.is_empty() {
+                context.segments.push(PackedSegment {
+                    start: context.input_ids.len() as u32,
+                    offset: offset as u32,
+                    key: key.clone(),
+                    order: sequence.order,
+                });
+            }
+            context.input_ids.push(*id);
+        }
+    }
+    contexts
+}
+
 fn kept_batch(first: usize, end: usize) -> Arc<RecordBatch> {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(
@@ -142,9 +171,11 @@ fn sequences(row: usize, kept: &[bool], text_ids: &[u32], orders: &[Order]) -> V
         digest_matches: None,
         text_ids: text_ids.to_vec(),
         caption: format!("Ein Bild, № {row}"),
+        caption_column: None,
+        caption_truncated: row % 7 == 2,
         width: 640 + row as u32,
         height: 480,
-        sha256: Digest([row as u8; 32]),
+        sha256: Some(Digest([row as u8; 32])),
     });
     orders
         .iter()
@@ -172,12 +203,14 @@ fn sequence(order: Order, pair: &PairTokens) -> Sequence {
             let start = text.len() as u32 + 1;
             ([text, image, vec![VOCABULARY.eos]].concat(), start)
         }
+        Order::Text => ([text, vec![VOCABULARY.eos]].concat(), 0),
     };
     Sequence {
         order,
         input_ids,
         image_start,
         image_len: pair.visual.codes().len() as u32,
+        text_dropped: false,
     }
 }
 

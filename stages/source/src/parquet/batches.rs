@@ -119,6 +119,7 @@ fn own_text<'a>(survey: &'a Survey, config: &SourceConfig) -> Vec<&'a str> {
     let Columns {
         url,
         text,
+        further_text,
         key,
         digest,
         image: _,
@@ -127,7 +128,8 @@ fn own_text<'a>(survey: &'a Survey, config: &SourceConfig) -> Vec<&'a str> {
         survey.kept.iter().any(|field| field.name() == name)
             || config.filters.iter().any(|filter| filter.column == **name)
     };
-    let names = [url, text, key, digest].into_iter().flatten().map(String::as_str);
+    let names = [url, text, key, digest].into_iter().flatten();
+    let names = names.chain(further_text).map(String::as_str);
     names.filter(|name| !is_used_otherwise(name)).collect()
 }
 
@@ -140,7 +142,8 @@ fn needed_columns<'a>(survey: &'a Survey, config: &'a SourceConfig) -> Vec<&'a s
         &columns.key,
         &columns.digest,
     ];
-    let roles = roles.into_iter().flatten().map(String::as_str);
+    let roles = roles.into_iter().flatten().chain(&columns.further_text);
+    let roles = roles.map(String::as_str);
     let kept = survey.kept.iter().map(|field| field.name().as_str());
     roles
         .chain(kept)

@@ -18,6 +18,7 @@ pub(super) struct Cells {
     url: Option<TextColumn>,
     image: Option<LargeBinaryArray>,
     caption: Option<TextColumn>,
+    further_captions: Vec<TextColumn>,
     key: Option<TextColumn>,
     digest: Option<TextColumn>,
     filters: Vec<(Filter, Float64Array)>,
@@ -47,6 +48,11 @@ impl Cells {
                 .map(|name| image_column(column(batch, name)?))
                 .transpose()?,
             caption: text(&columns.text)?,
+            further_captions: columns
+                .further_text
+                .iter()
+                .map(|name| TextColumn::new(column(batch, name)?))
+                .collect::<Result<_, ArrowError>>()?,
             key: text(&columns.key)?,
             digest: text(&columns.digest)?,
             filters: config
@@ -70,6 +76,10 @@ impl Cells {
         let mut draft = Draft::default();
         draft.url = text_at(&mut draft, self.url.as_ref(), row, "URL");
         draft.caption = text_at(&mut draft, self.caption.as_ref(), row, "caption");
+        for captions in &self.further_captions {
+            let caption = text_at(&mut draft, Some(captions), row, "caption");
+            draft.further_captions.push(caption);
+        }
         draft.key = text_at(&mut draft, self.key.as_ref(), row, "key");
         draft.stated_digest = self.digest.as_ref().and_then(|digests| match digests {
             TextColumn::Text(texts) => digest_of_text(value_at(texts.is_null(row), || texts.value(row))?),

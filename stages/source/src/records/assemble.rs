@@ -113,6 +113,11 @@ impl Assembler {
             None if columns.text.is_none() => member.caption.or_else(|| known_caption(&fields)),
             caption => caption,
         };
+        draft.further_captions = columns
+            .further_text
+            .iter()
+            .map(|name| text(&mut draft, &fields, Some(name)))
+            .collect();
         draft.key = key(&mut draft, &fields, columns.key.as_deref()).or(member.key);
         let digest = columns.digest.as_deref().and_then(|name| fields.get(name));
         draft.stated_digest = digest.and_then(|digest| match digest {
