@@ -50,7 +50,7 @@ reasons! {
     Connect = "connect",
     /// The TLS handshake failed.
     Tls = "tls",
-    /// Too many failures at this host of late: not asked.
+    /// Too many failures at this host of late, or it asked to be left alone: not asked; or no turn at it in time.
     HostUnavailable = "host_unavailable",
     /// Connecting, the first byte, the next byte or the whole took too long.
     Timeout = "timeout",

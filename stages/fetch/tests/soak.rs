@@ -1,7 +1,6 @@
 //! Many rows, of which nearly all are dead, as in an old crawl: memory stays flat and nothing is left behind.
 //!
 //! `IMG2TOKENS_SOAK_ROWS` sets how many rows there are; a million takes some minutes.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
