@@ -1,11 +1,12 @@
-"""The virtual environment of the comparison: PyTorch from PyPI, for the CPU, without CUDA's libraries.
+"""A virtual environment with PyTorch from PyPI, for the CPU, without CUDA's libraries.
 
-PyPI's Linux wheel of torch is the CUDA build (0.9 GB, and 3 GB of NVIDIA packages). Its CPU half, libtorch_cpu.so with
+PyPI's Linux wheel of torch is the CUDA build (0.5 to 0.9 GB, and 3 GB of NVIDIA packages). Its CPU half, libtorch_cpu.so with
 MKL and oneDNN, is that of the CPU build; the NVIDIA libraries are only linked. So torch is installed without its
 dependencies, and each missing NVIDIA library is a stub of a few KB whose every function answers "no device" (100):
 enough for the kernels' registration at load time, and `torch.cuda.is_available()` is false, as it should be.
 """
 
+import fcntl
 import re
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import venv
 from pathlib import Path
 
 TORCH = "2.9.1"
-# What `import torch` needs, and what reads models and pictures. --no-deps: NVIDIA's packages and triton stay away.
+# Of the comparison: what `import torch` needs, and what reads models and pictures. --no-deps: NVIDIA's packages and triton stay away.
 PACKAGES = (
     f"torch=={TORCH}",
     "numpy==2.3.5",
@@ -35,20 +36,28 @@ NVIDIA_SYMBOL = re.compile(
 )
 
 
-def python_of(environment: Path) -> Path:
-    """The environment's interpreter; the environment is made when it is not there, or half made."""
-    python = environment / "bin" / "python"
-    made = environment / f"torch-{TORCH}"
-    if not made.exists():
-        print(f"making {environment}: torch {TORCH} is 0.9 GB", file=sys.stderr)
-        venv.create(environment, with_pip=True, clear=True)
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        subprocess.run([*install, *PACKAGES], check=True)
-        (libraries,) = environment.glob("lib/python*/site-packages/torch/lib")
-        write_stubs(libraries)
-        subprocess.run([python, "-c", "import torch; assert not torch.cuda.is_available()"], check=True)
-        made.touch()
+def python_of(environment: Path, packages: tuple[str, ...] = PACKAGES) -> Path:
+    """The environment's interpreter; the environment is made when it is not there, half made, or of other packages."""
+    python, made = environment / "bin" / "python", environment / "packages.txt"
+    environment.parent.mkdir(parents=True, exist_ok=True)
+    with open(environment.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists() or made.read_text() != "\n".join(packages):
+            make(environment, packages)
+            made.write_text("\n".join(packages))
     return python
+
+
+def make(environment: Path, packages: tuple[str, ...]) -> None:
+    (torch,) = (package for package in packages if package.startswith("torch=="))
+    print(f"making {environment}: {torch} is 0.5 to 0.9 GB", file=sys.stderr)
+    venv.create(environment, with_pip=True, clear=True)
+    python = environment / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    subprocess.run([*install, "--only-binary", ":all:", *packages], check=True)
+    (libraries,) = environment.glob("lib/python*/site-packages/torch/lib")
+    write_stubs(libraries)
+    subprocess.run([python, "-c", "import torch; assert not torch.cuda.is_available()"], check=True)
 
 
 def write_stubs(libraries: Path) -> None:

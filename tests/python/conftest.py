@@ -54,6 +54,22 @@ def output(program, tmp_path_factory) -> Output:
 
 
 @pytest.fixture(scope="session")
+def export(program, output, tmp_path_factory):
+    """Exports the quickstart's output and returns the folder."""
+    folders = tmp_path_factory.mktemp("exports")
+
+    def exported(form: str) -> pathlib.Path:
+        folder = folders / form
+        if not folder.exists():
+            command = [program, "export", form, output.folder, folder]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+            assert done.returncode == 0, done.stdout + done.stderr
+        return folder
+
+    return exported
+
+
+@pytest.fixture(scope="session")
 def pairs(output) -> list[dict]:
     """The rows of the input, in their order."""
     return pq.read_table(output.folder / "samples" / "pairs.parquet").to_pylist()

@@ -1,7 +1,7 @@
 """Makes stages/text/tests/fixtures: small tokenizers, and what the libraries and Python's own modules make of texts.
 
     pip install sentencepiece==0.2.3 tokenizers==0.23.3
-    python tests/python/text/make_fixtures.py stages/text/tests/fixtures
+    PYTHONPATH=tests/python python -m text.make_fixtures stages/text/tests/fixtures
 """
 
 import html
@@ -14,8 +14,8 @@ import unicodedata
 import sentencepiece
 from tokenizers import Tokenizer
 
-from corpus import Corpus
-from models import train_hugging_face, train_sentence_piece
+from text.corpus import Corpus
+from text.models import train_hugging_face, train_sentence_piece
 
 TAUGHT = ("latin", "latin_accented", "greek", "cyrillic", "arabic")
 TEXTS = ["", " ", "a", "  two  spaces  ", "the\nline\tbreak", "</s> <s> <unk> <0x0A> <mask> #tag",
