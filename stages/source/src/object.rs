@@ -23,7 +23,7 @@ const WINDOW_BYTES: u64 = 8 << 20;
 #[derive(Clone)]
 pub(crate) struct Object {
     store: Arc<dyn ObjectStore>,
-    path: Path,
+    pub(crate) path: Path,
     pub(crate) name: Arc<str>,
     pub(crate) size: u64,
     etag: Option<String>,

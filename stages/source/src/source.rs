@@ -110,7 +110,10 @@ fn survey(
 ) -> Result<Survey, SourceError> {
     let head = object.range(0..object.size.min(HEAD_BYTES))?;
     let compression = Compression::of_content(&head);
-    let format = match config.format.or_else(|| InputFormat::of_name(&object.name)) {
+    let format = match config
+        .format
+        .or_else(|| InputFormat::of_name(object.path.as_ref()))
+    {
         Some(format) => format,
         None => records::format_of_content(object, compression)?,
     };
