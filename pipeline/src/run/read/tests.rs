@@ -60,6 +60,8 @@ fn reader(stages: Arc<Stages>) -> Reader {
                 eos: 0,
             },
             images: false,
+            packing: None,
+            texts: false,
         }),
         meters: Meters::default(),
         drain: CancellationToken::new(),
