@@ -12,7 +12,10 @@ use crate::config::{BackendChoice, DeviceChoice, Override, ProviderChoice, Selec
 use crate::export::Format;
 
 pub use bench_fetch::BenchFetchArgs;
-pub use model::{ModelCommand, ModelConvertArgs, ModelFetchArgs, ModelInfoArgs, ModelVerifyArgs, SharedArgs};
+pub use model::{
+    ExtendTokenizerArgs, ModelCommand, ModelConvertArgs, ModelFetchArgs, ModelInfoArgs, ModelVerifyArgs,
+    SharedArgs,
+};
 
 /// Web-scale image-text pairs to token sequences that a multimodal language model trains on.
 #[derive(Debug, Parser)]
