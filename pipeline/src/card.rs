@@ -172,7 +172,7 @@ fn order(settings: &Value) -> String {
 /// What LaVIT itself does with an image on the left, and what stands there here.
 fn image_on_the_left(settings: &Value) -> String {
     let lavit = "With the image on the left, LaVIT itself feeds its language model continuous features of the merger, \
-                 not codes,\nand has no loss there.";
+                 not codes.";
     let here = match (
         settings["sequence"]["order"].as_str(),
         settings["output"]["features"].as_str(),
@@ -183,7 +183,7 @@ fn image_on_the_left(settings: &Value) -> String {
         }
         _ => "This dataset holds codes there as well.",
     };
-    format!("{lavit} {here}")
+    format!("{lavit}\n{here}")
 }
 
 #[cfg(test)]
