@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use img2tokens_schemas::FailureReason;
 use img2tokens_shard::{Destination, ShardError, ShardStats, committed, read_stats};
+use serde_json::Value;
 
 use crate::plan::Plan;
 use crate::summary::Totals;
@@ -81,15 +82,15 @@ Made by {program}: {sequences} sequences from {pairs} pairs; {failed} pairs fail
 filters, of {rows} rows in all.{taken_down}
 
 - Visual tokenizer: LaVIT's dynamic tokenizer, digest `{digest}`, {image} px, codebook of {codebook} codes.
-- Precision {dtype}, selection {selection} (seed {seed}), merger {merger}, backend {backend}.
+- Patches kept of an image: {selection}. Their codes follow patch by patch, row by row.
+- Precision {dtype}, merger {merger}, backend {backend}.
 - Text tokenizer: digest `{tokenizer}`.
 - Order: {order}; BOS {bos}, EOS {eos}.
 - Ids: text from 0, then `[IMG]`, `[/IMG]`, then the visual codes; the exact layout stands in every file's metadata
   under `img2tokens.provenance`.
 - Visual codes of an image: {least} to {most}, median {median}. Ids of all sequences together: {ids}.
 
-{extras}With the image on the left, LaVIT itself feeds its language model continuous features of the merger, not codes. This
-dataset holds codes in both orders.
+{extras}{left}
 
 ## What failed
 
@@ -120,12 +121,11 @@ print(data[0]["input_ids"])
         image = model.config.image_size,
         codebook = model.config.codebook_size,
         dtype = settings["vision"]["dtype"],
-        selection = settings["vision"]["selection"],
-        seed = settings["vision"]["seed"],
+        selection = selection(settings),
         merger = settings["vision"]["merger"],
         backend = settings["vision"]["backend"],
         tokenizer = plan.identity.tokenizer,
-        order = settings["sequence"]["order"],
+        order = order(settings),
         bos = settings["sequence"]["bos"],
         eos = settings["sequence"]["eos"],
         least = totals.image_codes.min().unwrap_or(0),
@@ -134,6 +134,7 @@ print(data[0]["input_ids"])
         ids = totals.input_ids.sum(),
         extras = optional_columns(plan, totals),
         origin = origin(plan),
+        left = image_on_the_left(settings),
     )
 }
 
@@ -245,4 +246,93 @@ fn optional_columns(plan: &Plan, totals: &Totals) -> String {
         text.push('\n');
     }
     text
+}
+
+/// How patches are selected, and how many at least and at most.
+fn selection(settings: &Value) -> String {
+    let vision = &settings["vision"];
+    let mut text = match vision["selection"].as_str() {
+        Some("gumbel") => format!(
+            "drawn by the selector's probabilities (`gumbel`, seed {})",
+            vision["seed"]
+        ),
+        _ => "those that the selector would rather keep than drop (`argmax`)".to_owned(),
+    };
+    for (key, bound) in [("min_tokens", "at least"), ("max_tokens", "at most")] {
+        if let Some(patches) = vision[key].as_u64() {
+            // Writing to a string cannot fail.
+            let _ = write!(text, ", {bound} {patches}");
+        }
+    }
+    text
+}
+
+/// Which half of a pair comes first.
+fn order(settings: &Value) -> String {
+    let order = &settings["sequence"]["order"];
+    match order.as_str() {
+        Some("alternate") => {
+            "`alternate`, the image or the text first by a hash of the pair's key".to_owned()
+        }
+        Some("both") => "`both`, each pair once with the image and once with the text first".to_owned(),
+        Some(fixed) => format!("`{fixed}`"),
+        None => format!("the image first with probability {order}, by a hash of the pair's key"),
+    }
+}
+
+/// What LaVIT itself does with an image on the left, and what stands there here.
+fn image_on_the_left(settings: &Value) -> String {
+    let lavit = "With the image on the left, LaVIT itself feeds its language model continuous features of the merger, \
+                 not codes.";
+    let here = match (
+        settings["sequence"]["order"].as_str(),
+        settings["output"]["features"].as_str(),
+    ) {
+        (Some("text_image"), _) => "In this dataset no image stands on the left.",
+        (_, Some("language_model_f16")) => {
+            "This dataset holds codes there as well; `image_features` are what LaVIT projects and feeds."
+        }
+        _ => "This dataset holds codes there as well.",
+    };
+    format!("{lavit}\n{here}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn selection_says_how_and_within_which_bounds() {
+        let argmax =
+            json!({ "vision": { "selection": "argmax", "seed": 0, "min_tokens": null, "max_tokens": 64 } });
+        assert!(selection(&argmax).ends_with("(`argmax`), at most 64"));
+        let gumbel = json!({ "vision": { "selection": "gumbel", "seed": 7 } });
+        assert!(selection(&gumbel).ends_with("(`gumbel`, seed 7)"));
+    }
+
+    #[test]
+    fn every_order_is_told_in_words_of_its_own() {
+        let told = ["alternate", "both", "image_text", "text_image"]
+            .map(|name| order(&json!({ "sequence": { "order": name } })));
+        for (name, told) in ["alternate", "both", "image_text", "text_image"]
+            .iter()
+            .zip(&told)
+        {
+            assert!(told.starts_with(&format!("`{name}`")), "{told}");
+        }
+        let probability = order(&json!({ "sequence": { "order": 0.25 } }));
+        assert!(probability.contains("probability 0.25"), "{probability}");
+    }
+
+    #[test]
+    fn an_image_on_the_left_is_told_from_lavits_own_input() {
+        let told = |order: &str, features: &str| {
+            image_on_the_left(&json!({ "sequence": { "order": order }, "output": { "features": features } }))
+        };
+        assert!(told("alternate", "none").ends_with("holds codes there as well."));
+        assert!(told("both", "language_model_f16").contains("`image_features`"));
+        assert!(told("text_image", "none").ends_with("no image stands on the left."));
+    }
 }

@@ -15,7 +15,10 @@ use crate::config::{BackendChoice, DeviceChoice, ProviderChoice, SelectionChoice
 use crate::export::Format;
 
 pub use bench_fetch::BenchFetchArgs;
-pub use model::{ModelCommand, ModelConvertArgs, ModelFetchArgs, ModelInfoArgs, ModelVerifyArgs, SharedArgs};
+pub use model::{
+    ExtendTokenizerArgs, ModelCommand, ModelConvertArgs, ModelFetchArgs, ModelInfoArgs, ModelVerifyArgs,
+    SharedArgs,
+};
 pub use outputs::{AgainArgs, TakedownArgs, VerifyArgs};
 pub use run::{ConfigArgs, PlanArgs, RunArgs, ShardOf, StopArgs, UnitArgs};
 

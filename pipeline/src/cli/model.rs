@@ -22,6 +22,22 @@ pub enum ModelCommand {
     ExportOnnx(ModelConvertArgs),
     /// Compare the ids that two models, or two settings of one, give your images
     Verify(Box<ModelVerifyArgs>),
+    /// Add the ids of pictures to a tokenizer.json, for the language model that is trained on the sequences
+    TokenizerWithVisualTokens(ExtendTokenizerArgs),
+}
+
+/// `model tokenizer-with-visual-tokens`
+#[derive(Debug, Args)]
+pub struct ExtendTokenizerArgs {
+    /// The tokenizer.json that the captions are tokenized with (text.tokenizer)
+    #[arg(value_name = "TOKENIZER.json")]
+    pub tokenizer: PathBuf,
+    /// The file to make; it must not exist
+    #[arg(value_name = "OUT.json")]
+    pub dest: PathBuf,
+    /// The number of visual codes: codebook_size of the visual tokenizer's config.json
+    #[arg(long, default_value_t = 16_384, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub codebook_size: u32,
 }
 
 /// `model info`

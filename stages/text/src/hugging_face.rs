@@ -53,6 +53,11 @@ impl HuggingFace {
             eos,
         })
     }
+
+    /// The id of a token, added ones included.
+    pub(crate) fn id(&self, token: &str) -> Option<u32> {
+        self.tokenizer.token_to_id(token)
+    }
 }
 
 impl Tokenizer for HuggingFace {

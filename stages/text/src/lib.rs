@@ -10,6 +10,8 @@
 //!   usual names.
 //! - `*.model`: a SentencePiece `tokenizer.model`, BPE or unigram, as LLaMA ships it; ids equal to the library's.
 //!
+//! [`ExtendedTokenizer`] is a `tokenizer.json` with the ids of pictures added, for the model that trains on both.
+//!
 //! A tokenizer without BOS or EOS has [`NO_TOKEN`] for it, an id past every vocabulary, so that asking for the token
 //! fails where it is asked for and is no matter otherwise.
 
@@ -17,6 +19,7 @@ mod bytes;
 mod cleanup;
 mod config;
 mod error;
+mod extended;
 mod hugging_face;
 mod sentence_piece;
 mod stage;
@@ -24,6 +27,7 @@ mod tokenizer;
 
 pub use config::{Cleanup, TextConfig};
 pub use error::{TextError, TextSetupError};
+pub use extended::{ExtendedTokenizer, ExtensionError};
 pub use sentence_piece::ModelError;
 pub use stage::{Encoded, TextStage};
 pub use tokenizer::NO_TOKEN;

@@ -1,9 +1,11 @@
-//! `img2tokens model`: a model from the hub, what a model is, in another form, and whether two of them agree.
+//! `img2tokens model`: a model from the hub, what a model is, in another form, whether two of them agree, and the
+//! tokenizer for what is trained on their ids.
 
 mod agreement;
 mod convert;
 mod downloads;
 mod export_onnx;
+mod extend_tokenizer;
 mod fetch;
 mod info;
 mod verify;
@@ -18,5 +20,6 @@ pub(super) async fn model(command: &ModelCommand) -> Result<Exit, Failed> {
         ModelCommand::Convert(args) => convert::convert(args),
         ModelCommand::ExportOnnx(args) => export_onnx::export_onnx(args),
         ModelCommand::Verify(args) => verify::verify(args),
+        ModelCommand::TokenizerWithVisualTokens(args) => extend_tokenizer::extend_tokenizer(args),
     }
 }

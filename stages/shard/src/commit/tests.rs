@@ -36,6 +36,8 @@ fn attempt(destination: &Destination, plan: &str, rows: u64) -> super::Attempt {
             eos: 2,
         },
         images: false,
+        packing: None,
+        texts: false,
     };
     let options = RecordBatchOptions::new().with_row_count(Some(1));
     let batch = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options).unwrap();
