@@ -17,7 +17,7 @@ use img2tokens_test_support::{Reply, StaticSite, StoreFault, StoreServer};
 use program::{code, files, messages, program, shared, succeed, write_config, write_pairs};
 
 const OUTPUT: &str = "s3://bucket/out";
-const ALLOW_LOOPBACK: &str = "[fetch]\nallow_private_addresses = true\nconcurrency = 1";
+const ALLOW_LOOPBACK: &str = "[fetch]\nallow_private_addresses = true\nports = []\nconcurrency = 1";
 
 /// Some pairs, one of which fails, in units of so many.
 struct Case {

@@ -49,7 +49,7 @@ impl Case {
         ];
         let input = case.path("pairs.parquet");
         write_parquet(&input, &columns);
-        let further = "unit_rows = 2\n[sequence]\norder = \"both\"\n[fetch]\nallow_private_addresses = true\nretries = 0";
+        let further = "unit_rows = 2\n[sequence]\norder = \"both\"\n[fetch]\nallow_private_addresses = true\nports = []\nretries = 0";
         write_config(&case.path("run.toml"), &input, &case.output(), further);
         case
     }

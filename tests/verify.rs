@@ -52,7 +52,7 @@ impl Case {
             &config,
             &self.folder.path().join("pairs.parquet"),
             &output,
-            "unit_rows = 4\n[fetch]\nallow_private_addresses = true",
+            "unit_rows = 4\n[fetch]\nallow_private_addresses = true\nports = []",
         );
         let mut arguments = vec!["run", config.to_str().unwrap()];
         arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));

@@ -48,7 +48,7 @@ impl Case {
     /// Runs over `input` with these settings, and leaves no config: the plan must do.
     fn run(&self, input: &Path, output: &str, settings: &[&str]) -> PathBuf {
         let (config, output) = (self.path("run.toml"), self.path(output));
-        let further = "unit_rows = 2\n[fetch]\nallow_private_addresses = true\nretries = 0";
+        let further = "unit_rows = 2\n[fetch]\nallow_private_addresses = true\nports = []\nretries = 0";
         write_config(&config, input, &output, further);
         let settings = settings.iter().flat_map(|setting| ["--set", setting]);
         let arguments: Vec<_> = ["run", config.to_str().unwrap()]

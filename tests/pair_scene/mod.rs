@@ -71,7 +71,7 @@ impl Case {
     /// Writes a config for an output.
     pub fn config(&self, input: &str, output: &Path) -> PathBuf {
         let config = output.with_extension("toml");
-        let further = "[fetch]\nallow_private_addresses = true\n";
+        let further = "[fetch]\nallow_private_addresses = true\nports = []\n";
         write_config(&config, &self.folder.path().join(input), output, further);
         config
     }

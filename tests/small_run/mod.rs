@@ -61,8 +61,9 @@ impl SmallRun {
     /// The same over another input.
     pub fn config_over(&self, output: &str, input: &Path) -> String {
         let config = self.path(&format!("{output}.toml"));
-        let further =
-            format!("unit_rows = {UNIT_ROWS}\n[fetch]\nallow_private_addresses = true\nconcurrency = 4");
+        let further = format!(
+            "unit_rows = {UNIT_ROWS}\n[fetch]\nallow_private_addresses = true\nports = []\nconcurrency = 4"
+        );
         // Another run may be reading it.
         if !config.exists() {
             write_config(&config, input, &self.path(output), &further);
