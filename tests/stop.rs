@@ -18,8 +18,10 @@ use program::succeed;
 use small_run::{SmallRun, committed, expect_equal, expect_sound, picture};
 
 const UNITS: usize = 7;
-/// With four downloads at once and units of four rows, three units are in flight.
+/// With four downloads at once, eight rows for each and units of sixteen rows, three units are in flight.
 const IN_FLIGHT: usize = 3;
+const ROWS: usize = 16;
+const UNITS_OF_SIXTEEN: [&str; 2] = ["--set", "input.unit_rows=16"];
 
 fn held(unit: usize) -> String {
     format!("/held-{unit}.jpg")
@@ -29,12 +31,9 @@ fn held(unit: usize) -> String {
 fn held_run() -> SmallRun {
     let run = SmallRun::new(UNITS);
     let names = |unit| {
-        [
-            held(unit),
-            "/chelsea.png".to_owned(),
-            "/rocket.jpg".to_owned(),
-            "/missing.jpg".to_owned(),
-        ]
+        let further = ["/chelsea.png", "/rocket.jpg", "/missing.jpg"];
+        let further = further.into_iter().cycle().take(ROWS - 1).map(str::to_owned);
+        std::iter::once(held(unit)).chain(further)
     };
     run.write_input(
         "pairs.parquet",
@@ -56,7 +55,7 @@ struct Stoppable {
 impl Stoppable {
     /// Starts and blocks until as many units as may be are in flight.
     fn start(scene: &SmallRun, grace: &str) -> Self {
-        let mut run = scene.start("out", &["--grace", grace]);
+        let mut run = scene.start("out", &[&["--grace", grace][..], &UNITS_OF_SIXTEEN].concat());
         for unit in 0..IN_FLIGHT {
             while scene.site.requests(&held(unit)) == 0 {
                 assert!(run.try_wait().unwrap().is_none(), "it waits for its pictures");
@@ -76,12 +75,12 @@ impl Stoppable {
 
     /// Reads on to a message with these words.
     fn says(&mut self, words: &str) {
-        let mut message = String::new();
-        while !message.contains(words) {
-            message.clear();
+        let mut said = String::new();
+        while !said.contains(words) {
             assert!(
-                self.messages.read_line(&mut message).unwrap() > 0,
-                "nothing says {words}"
+                self.messages.read_line(&mut said).unwrap() > 0,
+                "nothing says {words}: {said} {:?}",
+                self.run.wait()
             );
         }
     }
@@ -110,8 +109,8 @@ fn expect_completion(scene: &SmallRun) {
     for unit in 0..UNITS {
         scene.site.put(held(unit), Reply::ok(picture("astronaut.jpg")));
     }
-    let whole = scene.run("whole", &[]);
-    expect_equal(&scene.run("out", &[]), &whole);
+    let whole = scene.run("whole", &UNITS_OF_SIXTEEN);
+    expect_equal(&scene.run("out", &UNITS_OF_SIXTEEN), &whole);
     assert!(!scene.path("out").join(".tmp").exists(), "nothing is left over");
 }
 

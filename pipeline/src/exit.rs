@@ -113,8 +113,11 @@ fn is_of_the_surroundings(cause: &(dyn std::error::Error + 'static)) -> bool {
     use img2tokens_shard::ShardError;
     match cause.downcast_ref::<ShardError>() {
         Some(ShardError::Io { .. }) => true,
-        // What is not there was named wrongly.
-        Some(ShardError::Store { source, .. }) => !matches!(**source, object_store::Error::NotFound { .. }),
+        // What is not there was named wrongly, and credentials are part of what a user sets.
+        Some(ShardError::Store { source, .. }) => !matches!(
+            **source,
+            object_store::Error::NotFound { .. } | object_store::Error::Unauthenticated { .. }
+        ),
         _ => matches!(cause.downcast_ref::<CopyError>(), Some(CopyError::Disk { .. })),
     }
 }

@@ -25,7 +25,10 @@ pub enum RunError {
     Pack(#[from] PackError),
     /// The model or its device failed.
     #[error("tokenizing failed")]
-    Vision(#[from] WorkerError<TokenizeError>),
+    Vision(#[source] TokenizeError),
+    /// The thread that owns the model panicked: a bug of this program.
+    #[error("tokenizing failed: the worker thread died")]
+    Died,
     /// A thread that decodes pictures panicked outside the decoder: a bug of this program.
     #[error(transparent)]
     Image(#[from] ThreadDied),
@@ -44,11 +47,16 @@ impl RunError {
         match self {
             Self::Shard(error) => error.is_transient(),
             Self::Source(error) => error.is_transient(),
-            Self::Vision(WorkerError::Failed(TokenizeError::Vision(error))) => {
+            Self::Vision(TokenizeError::Vision(error)) => {
                 matches!(error, VisionError::Backend { .. })
             }
             // Bugs of this program: the same input would fail the same way again.
-            Self::Vision(_) | Self::Image(_) | Self::Lost(_) | Self::Order(_) | Self::Pack(_) => false,
+            Self::Vision(_)
+            | Self::Died
+            | Self::Image(_)
+            | Self::Lost(_)
+            | Self::Order(_)
+            | Self::Pack(_) => false,
             Self::Broken(_) => false,
         }
     }
@@ -67,6 +75,15 @@ fn broken_files(errors: &[SourceError]) -> String {
 fn with_causes(error: &SourceError) -> String {
     let causes = std::iter::successors(error.source(), |&cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+impl From<WorkerError<TokenizeError>> for RunError {
+    fn from(error: WorkerError<TokenizeError>) -> Self {
+        match error {
+            WorkerError::Failed(fault) => Self::Vision(fault),
+            WorkerError::Died => Self::Died,
+        }
+    }
 }
 
 /// Why a batch could not be tokenized.
