@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # All tests: the workspace's, then those that read the program's output from Python. The Python environment comes first:
-# its onnxruntime wheel holds the library that the ONNX backend is tested with. The trainers' own readers need torch: they
-# get an environment in ~/.cache/img2tokens, made once (scripts/trainers/environment.py; 0.6 GB to fetch, 1.4 GB).
+# its onnxruntime wheel holds the library that the ONNX backend is tested with. The trainers' own readers need torch: with
+# IMG2TOKENS_TRAINERS=1 they get an environment in ~/.cache/img2tokens (scripts/trainers/environment.py; 0.6 GB to fetch,
+# 1.4 GB), without it their tests are skipped.
 #
 # Needs Rust, a C compiler, Python 3.11 or newer, a package registry for crates and wheels, and the shared golden data
 # in ../shared (or where IMG2TOKENS_SHARED says).
