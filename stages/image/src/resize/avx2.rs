@@ -5,14 +5,13 @@
 //! machine's features is what makes these instructions safe to call.
 
 use std::arch::x86_64::{__m128i, __m256i};
-use std::borrow::Cow;
 
 use pulp::x86::V3;
 use pulp::{NullaryFnOnce, cast};
 
 use super::kernel::{FRACTION_BITS, Kernel, kernels};
 use super::portable::filter_columns;
-use super::{RGB, Task};
+use super::{RGB, Task, both_passes};
 
 /// Pixels that the row filter takes at once.
 const STEP: usize = 4;
@@ -37,22 +36,12 @@ impl NullaryFnOnce for Passes<'_> {
 
     #[inline(always)]
     fn call(self) -> Vec<u8> {
-        let Task {
-            rgb,
-            columns,
-            rows,
-            side,
-        } = self.task;
-        let narrow = if columns == side {
-            Cow::Borrowed(rgb)
-        } else {
-            filter_rows(self.simd, rgb, columns, side).into()
-        };
-        if rows == side {
-            narrow.into_owned()
-        } else {
-            filter_columns(&narrow, side * RGB, rows, side)
-        }
+        let Self { simd, task } = self;
+        both_passes(
+            task,
+            |rgb| filter_rows(simd, rgb, task.columns, task.side),
+            |narrow| filter_columns(narrow, task.side * RGB, task.rows, task.side),
+        )
     }
 }
 

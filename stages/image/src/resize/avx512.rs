@@ -8,11 +8,10 @@
 )]
 
 use std::arch::x86_64::*;
-use std::borrow::Cow;
 
 use super::kernel::{FRACTION_BITS, Kernel, kernels};
 use super::portable;
-use super::{RGB, Task};
+use super::{RGB, Task, both_passes};
 
 /// Bytes of a register.
 const REGISTER: usize = 64;
@@ -30,31 +29,23 @@ pub(super) fn resize(task: Task<'_>) -> Option<Vec<u8>> {
         && is_x86_feature_detected!("avx512vnni")
     {
         // SAFETY: the machine has these instructions.
-        Some(unsafe { both_passes(task) })
+        Some(unsafe { filter(task) })
     } else {
         None
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn both_passes(task: Task<'_>) -> Vec<u8> {
-    let Task {
-        rgb,
-        columns,
-        rows,
-        side,
-    } = task;
-    let narrow = if columns == side {
-        Cow::Borrowed(rgb)
-    } else {
-        filter_rows(rgb, columns, side).into()
-    };
-    if rows == side {
-        narrow.into_owned()
-    } else {
-        filter_columns(&narrow, side * RGB, rows, side)
-            .unwrap_or_else(|| portable::filter_columns(&narrow, side * RGB, rows, side))
-    }
+fn filter(task: Task<'_>) -> Vec<u8> {
+    let Task { rows, side, .. } = task;
+    both_passes(
+        task,
+        |rgb| filter_rows(rgb, task.columns, side),
+        |narrow| {
+            filter_columns(narrow, side * RGB, rows, side)
+                .unwrap_or_else(|| portable::filter_columns(narrow, side * RGB, rows, side))
+        },
+    )
 }
 
 /// A weight's high, middle and low byte, each signed: `high * 2^16 + middle * 2^8 + low`.

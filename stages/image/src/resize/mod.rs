@@ -11,6 +11,8 @@ mod avx512;
 mod kernel;
 mod portable;
 
+use std::borrow::Cow;
+
 use img2tokens_schemas::{Pixels, PixelsError};
 
 /// Bytes that cannot be resized.
@@ -81,6 +83,25 @@ fn run(task: Task<'_>) -> Vec<u8> {
         return resized;
     }
     portable::resize(task)
+}
+
+/// Rows first, then columns of what that gives; a side that is right already is left as it is.
+#[inline(always)]
+fn both_passes(
+    task: Task<'_>,
+    filter_rows: impl FnOnce(&[u8]) -> Vec<u8>,
+    filter_columns: impl FnOnce(&[u8]) -> Vec<u8>,
+) -> Vec<u8> {
+    let narrow = if task.columns == task.side {
+        Cow::Borrowed(task.rgb)
+    } else {
+        filter_rows(task.rgb).into()
+    };
+    if task.rows == task.side {
+        narrow.into_owned()
+    } else {
+        filter_columns(&narrow)
+    }
 }
 
 /// A sum of weighted values, rounded to a value as Pillow rounds it.

@@ -1,27 +1,14 @@
 //! Both passes in plain code, for any machine.
 
-use std::borrow::Cow;
-
 use super::kernel::kernels;
-use super::{RGB, Task, round};
+use super::{RGB, Task, both_passes, round};
 
 pub(super) fn resize(task: Task<'_>) -> Vec<u8> {
-    let Task {
-        rgb,
-        columns,
-        rows,
-        side,
-    } = task;
-    let narrow = if columns == side {
-        Cow::Borrowed(rgb)
-    } else {
-        filter_rows(rgb, columns, side).into()
-    };
-    if rows == side {
-        narrow.into_owned()
-    } else {
-        filter_columns(&narrow, side * RGB, rows, side)
-    }
+    both_passes(
+        task,
+        |rgb| filter_rows(rgb, task.columns, task.side),
+        |narrow| filter_columns(narrow, task.side * RGB, task.rows, task.side),
+    )
 }
 
 /// `[rows, columns, 3]` to `[rows, side, 3]`.
