@@ -78,6 +78,10 @@ section! {
         timeout_s: f64 = 30.0,
         /// Further attempts after a transient failure.
         retries: u32 = 2,
+        /// The longest Retry-After that is waited for, in seconds; the URLs of a host that asks for more fail.
+        max_retry_after_s: f64 = 30.0,
+        /// Transient failures in a row after which a host is not asked for a minute; 0: never.
+        breaker_failures: u32 = 20,
         /// The largest body accepted, in bytes.
         max_bytes: u64 = 20 * 1024 * 1024,
         /// The most bytes of bodies held at one time, at least max_bytes.

@@ -40,6 +40,7 @@ pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
     let seconds = [
         ("fetch.timeout_s", config.fetch.timeout_s),
         ("fetch.host_wait_s", config.fetch.host_wait_s),
+        ("fetch.max_retry_after_s", config.fetch.max_retry_after_s),
     ];
     if let Some((key, value)) = seconds
         .into_iter()

@@ -37,17 +37,19 @@ pub(super) fn read_strip(rgb: &[u8], columns: usize, strip: &mut [Triple]) {
     }
 }
 
-/// Sixteen pixels of each of four rows from their byte `first` on, zeros behind the end of a row. Rows are given by their
-/// first bytes, in ascending order.
+/// Sixteen pixels of each of four rows, given by their first bytes, from their byte `first` on; zeros behind the end of a
+/// row.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn load(rgb: &[u8], starts: [usize; FOUR], first: usize, stride: usize) -> [__m512i; FOUR] {
     let count = stride.saturating_sub(first).min(BLOCK);
-    if rgb.len() < starts[FOUR - 1] + first + count {
+    let last = starts.into_iter().max().unwrap_or_default();
+    if rgb.len() < last + first + count {
         return [_mm512_setzero_si512(); FOUR];
     }
-    // SAFETY: of the row that starts last there are as many bytes as the mask has, as was just found.
-    starts.map(|start| unsafe { _mm512_maskz_loadu_epi8(mask(count), rgb.as_ptr().add(start + first).cast()) })
+    // SAFETY: of the last row there are as many bytes as the mask lets through, as was just found.
+    starts
+        .map(|start| unsafe { _mm512_maskz_loadu_epi8(mask(count), rgb.as_ptr().add(start + first).cast()) })
 }
 
 /// The channels of sixteen pixels of four rows: in each quarter four pixels of the first row, of the second, and so on.

@@ -27,7 +27,9 @@ impl Windows {
             let begin = windows.weights.len();
             let (head, rest) = kernel.weights.split_at(kernel.weights.len().min(FOUR - before));
             windows.weights.push(split(before, head));
-            windows.weights.extend(rest.chunks(FOUR).map(|four| split(0, four)));
+            windows
+                .weights
+                .extend(rest.chunks(FOUR).map(|four| split(0, four)));
             windows.places.push((first, begin..windows.weights.len()));
         }
         windows
@@ -43,7 +45,10 @@ impl Windows {
         self.places.chunks(ACROSS).map(|places| self.of(places))
     }
 
-    fn of<'a>(&'a self, places: &'a [(usize, Range<usize>)]) -> impl Iterator<Item = (usize, &'a [[i32; 3]])> {
+    fn of<'a>(
+        &'a self,
+        places: &'a [(usize, Range<usize>)],
+    ) -> impl Iterator<Item = (usize, &'a [[i32; 3]])> {
         places
             .iter()
             .map(|(first, weights)| (*first, self.weights.get(weights.clone()).unwrap_or_default()))
