@@ -5,8 +5,8 @@ use std::arch::x86_64::*;
 use super::super::RGB;
 use super::{ACROSS, FOUR};
 
-/// Three registers of sixteen fours. Of a strip of sixteen rows: the three channels of four pixels of each row. Of four
-/// rows: sixteen columns each, which are sixteen pixels.
+/// Three registers of sixteen fours. For the row filter: the channels of four pixels, of sixteen rows each. For the column
+/// filter: sixteen columns each, which together are sixteen pixels, of four rows.
 pub(super) type Triple = [__m512i; RGB];
 
 /// Bytes of sixteen pixels.
@@ -66,7 +66,8 @@ fn channels([a, b, c, d]: [__m512i; FOUR]) -> Triple {
     ]
 }
 
-/// Of sixteen pixels: in each quarter the four values of each channel side by side, for four pixels, and zeros.
+/// Of sixteen pixels: in each quarter the four values of each channel side by side, for four pixels, and zeros. Expanded, as
+/// compilers make several instructions of a constant permutation.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn spread(pixels: __m512i) -> __m512i {
@@ -77,7 +78,8 @@ fn spread(pixels: __m512i) -> __m512i {
     )
 }
 
-/// Sixteen pixels of sixteen rows, made as a row a four-byte place, as four rows side by side: of each four of the rows.
+/// What the row filter made, a register a column with a value of each of sixteen rows, as bytes: for each four rows their
+/// values of a column side by side, sixteen columns in a register.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 pub(super) fn row_fours(pixels: &[Triple; ACROSS]) -> [Triple; ACROSS / FOUR] {
