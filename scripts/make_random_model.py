@@ -262,8 +262,8 @@ def main() -> None:
     generator = np.random.default_rng(options.seed)
     model.write(generator)
     side = shapes.image_size
-    pictures = prepared(options.pictures, side) if options.pictures else natural_pictures(generator, PICTURES, side)
-    kept = set_kept_share(model, pictures)
+    files = options.pictures
+    kept = set_kept_share(model, prepared(files, side) if files else natural_pictures(generator, PICTURES, side))
     # Last: a directory without it is no model, so one that was cut off is not taken for one.
     (options.dest / "config.json").write_text(json.dumps(asdict(shapes), indent=1) + "\n")
     size = model.path.stat().st_size / 1e9
