@@ -26,7 +26,7 @@ import time
 from pathlib import Path
 
 from vs_pytorch.environment import TORCH, python_of
-from vs_pytorch.table import MERGERS, OURS, PYTORCH, agreement, chosen, speeds
+from vs_pytorch.table import MERGERS, OURS, PYTORCH, agreement, bits_of, chosen, speeds
 
 SCRIPTS = Path(__file__).resolve().parent
 PARTS = ("gemm", "torch", "ours")
@@ -142,11 +142,6 @@ class Comparison:
     def tables(self) -> str:
         measured = self.results.measured
         return "\n\n".join((speeds(measured, parameters(self.options.model)), agreement(measured)))
-
-
-def bits_of(mask: str) -> list:
-    """`tokenize` prints a mask in hexadecimal, patch 0 in the first byte's lowest bit."""
-    return [byte >> bit & 1 for byte in bytes.fromhex(mask) for bit in range(8)]
 
 
 def parameters(model: Path) -> int:

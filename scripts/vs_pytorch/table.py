@@ -113,3 +113,8 @@ def pictures_of(measurement: dict) -> list:
     """Each picture's mask, and its codes by patch."""
     pictures = zip(measurement["kept"], measurement["codes"], strict=True)
     return [(mask, dict(zip((at for at, bit in enumerate(mask) if bit), ids, strict=True))) for mask, ids in pictures]
+
+
+def bits_of(mask: str) -> list:
+    """`tokenize` prints a mask in hexadecimal, patch 0 in the first byte's lowest bit."""
+    return [byte >> bit & 1 for byte in bytes.fromhex(mask) for bit in range(8)]
