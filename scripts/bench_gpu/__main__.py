@@ -76,7 +76,7 @@ class Run:
             printed.seek(0)
             told.seek(0)
             messages = told.read()
-            lines = [json.loads(line) for line in printed if line.endswith("\n")]
+            lines = [json.loads(line) for line in printed if line.startswith("{") and line.endswith("\n")]
         self.log.write(f"$ {shlex.join(words)}\n{messages}\n")
         self.log.flush()
         if why:
