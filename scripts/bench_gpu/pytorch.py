@@ -20,9 +20,12 @@ MODES = {"compiled": "default", "tuned": "max-autotune-no-cudagraphs"}
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
 # A chip's peak needs a product that fills it.
 PEAK_SIDE = {"cuda": 8192, "cpu": 1024}
+# Random pictures, of which every batch is a draw: so many that a batch's pixels are always others, and few enough to be asked
+# beforehand how many patches they keep.
+POOL = {"cuda": 1024, "cpu": 32}
 PEAK_ROUNDS, PEAK_PRODUCTS = 5, 10
-# Of random pictures, whose most kept patches tell how much room the others need: numbers of kept patches vary little.
-PROBED, SPARE = 128, 12
+# Patches on the border that compiled code may decide to keep.
+SPARE = 4
 
 # Bytes on the host -> mask [B, N] and codes [T] on the host.
 Tokenize = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -52,17 +55,12 @@ def fast(model: Tokenizer, device: str, mode: str, like: Tensor, room: int) -> T
     return tokenize
 
 
-def room_for(model: Tokenizer, pictures: Tensor, device: str, spare: int) -> int:
-    """The most patches that one of the pictures keeps and some to spare, in whole tiles of 16."""
+def room_for(model: Tokenizer, pictures: Tensor, device: str) -> int:
+    """The most patches that one of the pictures keeps, and some to spare, in eights."""
     probe = Fast(model, room=0)
-    most = max(int(probe.select(part.to(device))[1].sum(1).max()) for part in pictures.split(32))
+    most = max(int(probe.select(part.to(device))[1].sum(1).max()) for part in pictures.split(64))
     patches = model.encoder.pos_embed.shape[1] - 1
-    return min(-(-(most + spare) // 16) * 16, patches)
-
-
-def random_pictures(count: int, side: int, device: str) -> Tensor:
-    pictures = torch.randint(0, 256, (count, side, side, 3), dtype=torch.uint8)
-    return pictures if device == "cpu" else pictures.pin_memory()
+    return min(-(-(most + SPARE) // 8) * 8, patches)
 
 
 def synchronised_clock(device: str) -> float:
@@ -84,7 +82,7 @@ def speed(tokenize: Tokenize, batches: list[Tensor], device: str) -> dict:
 
 def matmul_peak(device: str, dtype: torch.dtype) -> float:
     """Operations a second of the fastest round of square products of random numbers."""
-    side = PEAK_SIDE[device.partition(":")[0]]
+    side = PEAK_SIDE["cpu" if device == "cpu" else "cuda"]
     a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     seconds = []
     for _ in range(PEAK_ROUNDS + 1):
@@ -98,6 +96,7 @@ def matmul_peak(device: str, dtype: torch.dtype) -> float:
 class Side:
     def __init__(self, options: argparse.Namespace):
         self.options, self.device = options, options.device
+        self.kind = "cpu" if options.device == "cpu" else "cuda"
         self.about = {
             "side": "pytorch",
             "form": options.form,
@@ -105,22 +104,23 @@ class Side:
             "merger": "full" if options.form == "eager" else "packed",
         }
         self.model = load(options.model, options.dtype, options.device)
-        self.size = json.loads((options.model / "config.json").read_text())["image_size"]
+        side = json.loads((options.model / "config.json").read_text())["image_size"]
+        self.pool = torch.randint(0, 256, (POOL[self.kind], side, side, 3), dtype=torch.uint8)
 
-    def tokenizer(self, like: Tensor, room_of: Tensor, spare: int) -> Tokenize:
+    def tokenizer(self, like: Tensor, room_of: Tensor) -> Tokenize:
         """For batches of the shape of `like`, with room for what `room_of` keep."""
         if self.options.form == "eager":
             self.model.encoder.attend_by(materialised_attention)
             return eager(self.model, self.device)
         torch.compiler.reset()
-        room = room_for(self.model, room_of, self.device, spare)
+        room = room_for(self.model, room_of, self.device)
         return fast(self.model, self.device, MODES[self.options.form], like, room)
 
     def measure(self, batch: int) -> None:
-        batches = [random_pictures(batch, self.size, self.device) for _ in range(self.options.batches + 2)]
+        draws = [self.pool[torch.randint(len(self.pool), (batch,))] for _ in range(self.options.batches + 2)]
+        batches = draws if self.kind == "cpu" else [pictures.pin_memory() for pictures in draws]
         try:
-            probed = random_pictures(PROBED, self.size, self.device)
-            found = speed(self.tokenizer(batches[0], probed, SPARE), batches, self.device)
+            found = speed(self.tokenizer(batches[0], self.pool), batches, self.device)
         except torch.OutOfMemoryError as error:
             self.say(kind="out_of_memory", batch_size=batch, error=str(error).splitlines()[0])
             return
@@ -128,7 +128,7 @@ class Side:
         self.say(kind="speed", batch_size=batch, **found, matmul_peak_flops_per_s=peak)
 
     def tokens(self, pictures: Tensor) -> None:
-        tokenize = self.tokenizer(pictures, pictures, 4)
+        tokenize = self.tokenizer(pictures, pictures)
         self.say(kind="codes", **by_picture(*tokenize(pictures)))
 
     def say(self, **measurement) -> None:

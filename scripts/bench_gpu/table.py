@@ -1,7 +1,11 @@
 """What scripts/bench_gpu.sh measured, as Markdown: speed beside the goals, parts of a batch, agreement of ids.
 
 A measurement is a dict with `kind` (about, speed or codes), `side`, of PyTorch `form`, `dtype` and `merger`.
+Again from what was written: PYTHONPATH=scripts python3 -m bench_gpu.table < OUT/measured.jsonl
 """
+
+import json
+import sys
 
 from vs_pytorch.table import OURS, PYTORCH, agreement, chosen, fastest, flops_per_image, ratio, shown
 
@@ -29,7 +33,7 @@ def best_effort(measured: list) -> dict | None:
 
 def useful_flops_per_s(measured: list, one: dict) -> float | None:
     if one["side"] == OURS:
-        return one["flops_per_s"]
+        return one.get("flops_per_s")
     an_image = flops_per_image(measured, one["merger"])
     return an_image and an_image * one["images_per_s"]
 
@@ -119,3 +123,7 @@ def about(measured: list) -> str:
 def tables(measured: list) -> str:
     each = (about(measured), speeds(measured), goals(measured), parts(measured), agreement(measured))
     return "\n\n".join(filter(None, each))
+
+
+if __name__ == "__main__":
+    print(tables([json.loads(line) for line in sys.stdin]))

@@ -24,7 +24,7 @@ def flops_per_image(measured: list, merger: str) -> float | None:
     """What `bench vision` counted with this merger: operations of matrix products, a multiply-add as two. They go with the
     tokens that a picture keeps: on average as many on both sides."""
     counted = fastest(measured, side=OURS, merger=merger)
-    return counted and counted["flops_per_s"] / counted["images_per_s"]
+    return counted and ratio(counted.get("flops_per_s"), counted["images_per_s"])
 
 
 def shown(value: float | None, form: str) -> str:

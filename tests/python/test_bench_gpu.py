@@ -70,6 +70,12 @@ def test_the_best_batch_of_each_counts_with_the_operations_of_its_merger():
     }
 
 
+def test_without_counted_operations_the_rest_is_shown():
+    uncounted = [{key: value for key, value in one.items() if key != "flops_per_s"} for one in MEASURED]
+    assert {(row[6], row[8]) for row in rows_of(table.speeds(uncounted))} == {("-", "-")}
+    assert [row[1] for row in rows_of(table.goals(uncounted))] == ["-", "3.00", "1.12"]
+
+
 def test_goals_are_reached_missed_or_not_measured():
     verdicts = [row[1:] for row in rows_of(table.goals(MEASURED))]
     assert verdicts == [["75.0%", "reached"], ["3.00", "reached"], ["1.12", "missed"]]
