@@ -99,7 +99,8 @@ class Run:
                 command = self.program(["bench", "vision"], dtype, merger, batch)
                 what = f"img2tokens, {dtype}, {merger} merger, batches of {batch}"
                 for found in self.lines_of(what, *command, "--batches", self.settings.batches):
-                    self.add({"kind": "speed", "side": OURS} | found)
+                    about = {"kind": "speed", "side": OURS, "dtype": dtype, "merger": merger, "batch_size": int(batch)}
+                    self.add(about | found)
 
     def our_codes(self, dtype: str, pictures: list) -> None:
         for merger in MERGERS:
