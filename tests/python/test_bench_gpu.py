@@ -151,7 +151,7 @@ def test_pytorchs_tokenizer_gives_every_golden_mask_and_code_in_each_form():
     python = python_with_torch()
     if python is None:
         pytest.skip("torch is not installed: scripts/bench_vs_pytorch.py or IMG2TOKENS_TRAINERS=1 installs it")
-    command = [python, "-m", "vs_pytorch.worker", "golden", "--golden", GOLDEN]
+    command = [python, "-m", "vs_pytorch.worker", "golden", "--golden", GOLDEN, "--threads", "1"]
     environment = os.environ | {"PYTHONPATH": str(SCRIPTS), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
