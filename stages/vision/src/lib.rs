@@ -19,8 +19,8 @@ mod tokenizer;
 mod work;
 
 pub use checkpoint::{
-    Checkpoint, CheckpointError, DecoderCheckpoint, ModelSource, Prefixed, SaveError, Tensor, TensorDtype, Tensors,
-    UnknownBuiltin,
+    Checkpoint, CheckpointError, DecoderCheckpoint, ModelSource, Prefixed, SaveError, Tensor, TensorDtype,
+    Tensors, UnknownBuiltin,
 };
 pub use config::{ConfigError, ModelConfig};
 pub use error::{NotFinite, VisionError, of_picture};

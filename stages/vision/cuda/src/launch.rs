@@ -189,7 +189,11 @@ impl<L: Launcher> Device for L {
             int(rows),
             int(norm.width),
         ];
-        self.launch(&Kernel::of::<E>("norm", "add_norm"), Grid::warps(rows), &mut arguments)
+        self.launch(
+            &Kernel::of::<E>("norm", "add_norm"),
+            Grid::warps(rows),
+            &mut arguments,
+        )
     }
 
     fn gelu<E: Element>(&self, x: &mut Self::Array<E>, count: usize) -> Result<(), Fault> {

@@ -9,7 +9,10 @@
 
 mod device;
 mod error;
-#[expect(unsafe_code, reason = "calls into NVIDIA's libraries; each says what makes it sound")]
+#[expect(
+    unsafe_code,
+    reason = "calls into NVIDIA's libraries; each says what makes it sound"
+)]
 mod gpu;
 mod launch;
 mod machine;

@@ -63,8 +63,10 @@ impl<M: Machine, E: Element> Linear<M, E> {
     /// Takes a weight `[outputs, inputs]` and a bias `[outputs]`.
     pub(crate) fn new(machine: &M, weight: &[f32], bias: &[f32], most_rows: usize) -> Result<Self, Fault> {
         let (outputs, inputs) = (bias.len(), weight.len() / bias.len());
-        let (padded_outputs, padded_inputs) =
-            (outputs.next_multiple_of(Self::STEP), inputs.next_multiple_of(Self::STEP));
+        let (padded_outputs, padded_inputs) = (
+            outputs.next_multiple_of(Self::STEP),
+            inputs.next_multiple_of(Self::STEP),
+        );
         let mut padded = vec![E::default(); padded_outputs * padded_inputs];
         for (row, from) in padded
             .chunks_exact_mut(padded_inputs)

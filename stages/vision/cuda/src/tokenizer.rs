@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use half::{bf16, f16};
 use img2tokens_vision::{
-    Checkpoint, Dtype, ModelConfig, NotFinite, PartSeconds, PixelBatch, Selection, TokenizedPicture, VisionError,
-    VisualTokenizer,
+    Checkpoint, Dtype, ModelConfig, NotFinite, PartSeconds, PixelBatch, Selection, TokenizedPicture,
+    VisionError, VisualTokenizer,
 };
 
 use crate::gpu::{Card, Gpu};

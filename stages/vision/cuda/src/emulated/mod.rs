@@ -20,7 +20,8 @@ pub(crate) struct Emulated {
     pub reversed: bool,
 }
 
-type Launch = unsafe extern "C" fn(*const c_char, *const c_uint, c_uint, c_uint, c_int, *mut *mut c_void) -> c_int;
+type Launch =
+    unsafe extern "C" fn(*const c_char, *const c_uint, c_uint, c_uint, c_int, *mut *mut c_void) -> c_int;
 
 /// The compiled sources. One launch at a time: their state is global.
 fn library() -> &'static Mutex<Library> {
@@ -77,7 +78,13 @@ impl Machine for Emulated {
         rows: usize,
         out: &mut Vec<E>,
     ) -> Result<(), Fault> {
-        multiply(&layer.weight, &layer.bias, layer.inputs, &x[..rows * layer.inputs], out);
+        multiply(
+            &layer.weight,
+            &layer.bias,
+            layer.inputs,
+            &x[..rows * layer.inputs],
+            out,
+        );
         Ok(())
     }
 
@@ -118,7 +125,10 @@ impl Launcher for Emulated {
         match status {
             0 => Ok(()),
             1 => Err(Fault::new(&kernel.name, "there is no such kernel")),
-            _ => Err(Fault::new(&kernel.name, "its threads wait for each other for ever")),
+            _ => Err(Fault::new(
+                &kernel.name,
+                "its threads wait for each other for ever",
+            )),
         }
     }
 }

@@ -138,7 +138,9 @@ fn keep(file: &Path) -> Result<(), String> {
             Ok(())
         }
         // The loader's own words are behind the library's.
-        Err(error) => Err(error.source().map_or_else(|| error.to_string(), ToString::to_string)),
+        Err(error) => Err(error
+            .source()
+            .map_or_else(|| error.to_string(), ToString::to_string)),
     }
 }
 
@@ -222,7 +224,11 @@ mod tests {
         };
         let place = |folder: PathBuf| found.iter().position(|found| *found == folder).unwrap();
         assert!(place(wheel("python3.12")) < place(wheel("python3.9")));
-        assert!(!found.iter().any(|folder| folder.starts_with(root.path().join("lib/perl5"))));
+        assert!(
+            !found
+                .iter()
+                .any(|folder| folder.starts_with(root.path().join("lib/perl5")))
+        );
     }
 
     #[test]

@@ -11,8 +11,8 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cudarc::driver::{
-    CudaContext, CudaEvent, CudaFunction, CudaModule, CudaSlice, CudaStream, DevicePtr, DevicePtrMut, DriverError,
-    PinnedHostSlice, result, sys,
+    CudaContext, CudaEvent, CudaFunction, CudaModule, CudaSlice, CudaStream, DevicePtr, DevicePtrMut,
+    DriverError, PinnedHostSlice, result, sys,
 };
 use cudarc::nvrtc::Ptx;
 use img2tokens_vision::VisionError;
@@ -91,11 +91,7 @@ impl Card {
 
     /// A stream of work on it.
     pub(crate) fn stream(&self) -> Result<Gpu, Fault> {
-        let stream = self
-            .0
-            .context
-            .new_stream()
-            .map_err(failed("making a stream"))?;
+        let stream = self.0.context.new_stream().map_err(failed("making a stream"))?;
         let workspace = stream.alloc_zeros(WORKSPACE).map_err(failed("making room"))?;
         Ok(Gpu {
             card: self.0.clone(),
@@ -202,7 +198,9 @@ impl Machine for Gpu {
         if values.is_empty() {
             return Ok(());
         }
-        self.stream.memcpy_htod(values, to).map_err(failed("copying to it"))
+        self.stream
+            .memcpy_htod(values, to)
+            .map_err(failed("copying to it"))
     }
 
     fn write_pictures(&self, pictures: &[&[u8]], to: &mut CudaSlice<u8>) -> Result<(), Fault> {

@@ -62,7 +62,9 @@ mod tests {
             .map(|line| line.split_once("  ./").unwrap())
             .map(|(digest, name)| (name.to_owned(), digest.to_owned()))
             .collect();
-        let sources = std::fs::read_dir(kernels()).unwrap().map(|entry| entry.unwrap().path());
+        let sources = std::fs::read_dir(kernels())
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
         let mut found: Vec<(String, String)> = sources
             .filter(|path| path.extension().is_some_and(|end| end == "cu" || end == "cuh"))
             .map(|path| {
@@ -81,7 +83,11 @@ mod tests {
     fn every_module_is_for_its_architecture_and_for_drivers_of_cuda_12() {
         for module in MODULES {
             assert!(module.compute_80.contains("\n.target sm_80\n"), "{}", module.name);
-            assert!(module.compute_90a.contains("\n.target sm_90a\n"), "{}", module.name);
+            assert!(
+                module.compute_90a.contains("\n.target sm_90a\n"),
+                "{}",
+                module.name
+            );
             for ptx in [module.compute_80, module.compute_90a] {
                 assert!(ptx.contains("\n.version 8.0\n"), "{}", module.name);
             }
@@ -94,7 +100,10 @@ mod tests {
             let ptx = ptx(&format!("attention_{head}"), (9, 0)).unwrap();
             for name in ["attend", "attend_smoothed"] {
                 for dtype in ["bf16", "f16"] {
-                    assert!(ptx.contains(&format!(".entry {name}_{head}_{dtype}(")), "{name} {head}");
+                    assert!(
+                        ptx.contains(&format!(".entry {name}_{head}_{dtype}(")),
+                        "{name} {head}"
+                    );
                 }
             }
         }

@@ -81,17 +81,17 @@ impl<D: Device, E: Element> Encoder<D, E> {
             rows: pictures * n,
             width: self.config.width,
         };
-        device.take_rows(&room.x, Some(&room.out), &self.patches, patches, &mut room.features)
+        device.take_rows(
+            &room.x,
+            Some(&room.out),
+            &self.patches,
+            patches,
+            &mut room.features,
+        )
     }
 
     /// What attention gives, in `room.out`: the next norm adds it, as this one does what came before.
-    fn attend(
-        &self,
-        block: &Block<D, E>,
-        device: &D,
-        room: &mut Room<D, E>,
-        add: bool,
-    ) -> Result<(), Fault> {
+    fn attend(&self, block: &Block<D, E>, device: &D, room: &mut Room<D, E>, add: bool) -> Result<(), Fault> {
         let (d, tokens) = (self.config.width, self.config.patches() + 1);
         let rows = room.pictures * tokens;
         let before = add.then_some(&room.out);
@@ -124,7 +124,9 @@ impl<D: Device, E: Element> Encoder<D, E> {
     fn mlp(&self, block: &Block<D, E>, device: &D, room: &mut Room<D, E>) -> Result<(), Fault> {
         let rows = room.pictures * (self.config.patches() + 1);
         device.add_norm(&mut room.x, Some(&room.out), &block.norm2, rows, &mut room.narrow)?;
-        block.mlp.forward(device, rows, &room.narrow, &mut room.hidden, &mut room.out)
+        block
+            .mlp
+            .forward(device, rows, &room.narrow, &mut room.hidden, &mut room.out)
     }
 }
 

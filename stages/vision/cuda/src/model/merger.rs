@@ -60,7 +60,13 @@ impl<D: Device, E: Element> Merger<D, E> {
         let patches = room.pictures * self.config.patches();
         let nothing: Option<&D::Array<E>> = None;
         kept.write(device, &mut room.kept)?;
-        device.add_norm(&mut room.features, nothing, &self.ln_vision, patches, &mut room.origin)?;
+        device.add_norm(
+            &mut room.features,
+            nothing,
+            &self.ln_vision,
+            patches,
+            &mut room.origin,
+        )?;
         let rows = Shape {
             rows: kept.rows(),
             width: d,
@@ -72,7 +78,9 @@ impl<D: Device, E: Element> Merger<D, E> {
             self.attend_to_own(block, device, room, kept, (rows, added))?;
             self.attend_to_dropped(block, device, room, kept, rows)?;
             device.add_norm(&mut room.x, Some(&room.out), &block.norm2, rows, &mut room.narrow)?;
-            block.mlp.forward(device, rows, &room.narrow, &mut room.hidden, &mut room.out)?;
+            block
+                .mlp
+                .forward(device, rows, &room.narrow, &mut room.hidden, &mut room.out)?;
             added = true;
         }
         let merged = Shape {
@@ -80,8 +88,20 @@ impl<D: Device, E: Element> Merger<D, E> {
             width: d,
         };
         // The features have served: their room takes the rows that are kept.
-        device.take_rows(&room.x, Some(&room.out), &room.kept.merged, merged, &mut room.selector.normed)?;
-        device.add_norm(&mut room.selector.normed, nothing, &self.norm, merged.rows, &mut room.narrow)
+        device.take_rows(
+            &room.x,
+            Some(&room.out),
+            &room.kept.merged,
+            merged,
+            &mut room.selector.normed,
+        )?;
+        device.add_norm(
+            &mut room.selector.normed,
+            nothing,
+            &self.norm,
+            merged.rows,
+            &mut room.narrow,
+        )
     }
 
     /// Causal self-attention; what it gives stands in `room.out`, for the next norm to add.
@@ -133,7 +153,12 @@ impl<D: Device, E: Element> Merger<D, E> {
         let (d, patches) = (self.config.width, self.config.patches());
         device.add_norm(&mut room.x, Some(&room.out), &block.norm1, rows, &mut room.narrow)?;
         device.product(&block.query, &room.narrow, rows, &mut room.out)?;
-        device.product(&block.key_value, &room.origin, room.pictures * patches, &mut room.seen)?;
+        device.product(
+            &block.key_value,
+            &room.origin,
+            room.pictures * patches,
+            &mut room.seen,
+        )?;
         let part = |number| Columns {
             array: &room.seen,
             first: number * d,
@@ -184,7 +209,10 @@ struct Block<D: Device, E: Element> {
 impl<D: Device, E: Element> Block<D, E> {
     fn new(config: &ModelConfig, weights: &Weights<'_, D>) -> Result<Self, VisionError> {
         let d = config.width;
-        let (own, cross) = (weights.under("token_causal_attn"), weights.under("token_cross_attn"));
+        let (own, cross) = (
+            weights.under("token_causal_attn"),
+            weights.under("token_cross_attn"),
+        );
         Ok(Self {
             norm0: weights.norm("norm0", d, EPS)?,
             qkv: own.linear("qkv", 3 * d, d)?,

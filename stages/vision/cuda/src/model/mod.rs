@@ -91,7 +91,13 @@ impl<D: Device, E: Element> Model<D, E> {
         self.encoder.forward(device, room)?;
         let encoded = device.mark()?;
         let log_probabilities = self.selector.forward(device, room)?;
-        let masks = decide(selection, first, pictures, &log_probabilities, self.config.patches())?;
+        let masks = decide(
+            selection,
+            first,
+            pictures,
+            &log_probabilities,
+            self.config.patches(),
+        )?;
         let selected = device.mark()?;
         let whole: Vec<Option<KeepMask>> = masks.iter().map(|mask| mask.as_ref().ok().cloned()).collect();
         let kept = Kept::new(&whole, self.plan.merger, self.config.patches(), room.pictures);

@@ -75,7 +75,11 @@ impl<'a, M: Machine> Weights<'a, M> {
     }
 
     /// A linear layer of these numbers.
-    pub(super) fn layer<E: Element>(&self, weight: &[f32], bias: &[f32]) -> Result<Linear<M, E>, VisionError> {
+    pub(super) fn layer<E: Element>(
+        &self,
+        weight: &[f32],
+        bias: &[f32],
+    ) -> Result<Linear<M, E>, VisionError> {
         Ok(Linear::new(self.machine, weight, bias, self.most_rows)?)
     }
 

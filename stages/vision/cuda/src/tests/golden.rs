@@ -4,8 +4,8 @@
 use half::{bf16, f16};
 use img2tokens_vision::conformance::Golden;
 use img2tokens_vision::{
-    Checkpoint, FeatureMerger, Merger, ModelConfig, NotFinite, PartSeconds, Picture, PixelBatch, Selection, TokenizedPicture,
-    VisionError, VisualTokenizer,
+    Checkpoint, FeatureMerger, Merger, ModelConfig, NotFinite, PartSeconds, Picture, PixelBatch, Selection,
+    TokenizedPicture, VisionError, VisualTokenizer,
 };
 
 use crate::device::Device;
@@ -55,7 +55,10 @@ impl<D: Device + Send, E: Element> VisualTokenizer for On<D, E> {
         for (number, some) in batch.pictures().chunks(step).enumerate() {
             let (some, mut seconds) = ((number * step, some), PartSeconds::default());
             let (room, selection) = (&mut self.room, &self.selection);
-            made.extend(self.model.step(&self.device, room, some, selection, &mut seconds)?);
+            made.extend(
+                self.model
+                    .step(&self.device, room, some, selection, &mut seconds)?,
+            );
         }
         Ok(made)
     }
@@ -158,11 +161,20 @@ fn expect_most_ids<E: Element>(least_bits: f64, least_codes: f64) {
         let exact = tokens::<_, f32>(Twin, &golden, Merger::Full, &FEW[..1]);
         let twin = tokens::<_, E>(Twin, &golden, Merger::Full, &FEW[..1]);
         let (bits, codes) = agreement(&exact, &twin);
-        println!("{} to f32: mask bits {bits:.4}, codes {codes:.4}", E::DTYPE.name());
-        assert!(bits >= least_bits && codes >= least_codes, "bits {bits}, codes {codes}");
+        println!(
+            "{} to f32: mask bits {bits:.4}, codes {codes:.4}",
+            E::DTYPE.name()
+        );
+        assert!(
+            bits >= least_bits && codes >= least_codes,
+            "bits {bits}, codes {codes}"
+        );
         let emulated = tokens::<_, E>(Emulated { reversed: false }, &golden, Merger::Full, &FEW[..1]);
         let (bits, codes) = agreement(&twin, &emulated);
-        println!("{} emulated to twin: mask bits {bits:.4}, codes {codes:.4}", E::DTYPE.name());
+        println!(
+            "{} emulated to twin: mask bits {bits:.4}, codes {codes:.4}",
+            E::DTYPE.name()
+        );
         assert!(bits >= 0.99 && codes >= 0.97, "bits {bits}, codes {codes}");
     }
 }

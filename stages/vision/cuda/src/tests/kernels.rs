@@ -42,7 +42,9 @@ fn expect_close<E: Element>(found: &[f32], twin: &[f32]) {
 
 fn cut_patches<D: Device, E: Element>(device: &D) -> Vec<f32> {
     let (side, patch, pictures, padded) = (21, 7, 2, 152);
-    let pixels: Vec<u8> = (0..pictures * side * side * 3).map(|at| (at * 31 % 251) as u8).collect();
+    let pixels: Vec<u8> = (0..pictures * side * side * 3)
+        .map(|at| (at * 31 % 251) as u8)
+        .collect();
     let cut = Cut {
         pictures,
         side,
@@ -65,7 +67,9 @@ fn embed<D: Device, E: Element>(device: &D) -> Vec<f32> {
         tokens,
         width,
     };
-    let patches = device.upload(&numbers::<E>(pictures * (tokens - 1) * width, 3)).unwrap();
+    let patches = device
+        .upload(&numbers::<E>(pictures * (tokens - 1) * width, 3))
+        .unwrap();
     let mut x = device.room(pictures * tokens * width).unwrap();
     device.embed(&patches, &places, pictures, &mut x).unwrap();
     device.read(&x, pictures * tokens * width).unwrap()
@@ -159,7 +163,9 @@ fn nearest<D: Device, E: Element>(device: &D) -> Vec<f32> {
     let mut squared = device.room(rows).unwrap();
     let mut out = device.room(rows).unwrap();
     let z = device.upload(&z).unwrap();
-    device.normalise(&z, stride, shape, &mut unit, &mut squared).unwrap();
+    device
+        .normalise(&z, stride, shape, &mut unit, &mut squared)
+        .unwrap();
     device.nearest(&unit, &squared, &codes, rows, &mut out).unwrap();
     let nearest = device.read(&out, rows).unwrap();
     assert_eq!((nearest[3], nearest[66]), (-1, -1));
@@ -251,4 +257,13 @@ macro_rules! compared_with_their_twins {
     };
 }
 
-compared_with_their_twins!(cut_patches, embed, add_norm, activations, take_rows, selector, nearest, attend);
+compared_with_their_twins!(
+    cut_patches,
+    embed,
+    add_norm,
+    activations,
+    take_rows,
+    selector,
+    nearest,
+    attend
+);

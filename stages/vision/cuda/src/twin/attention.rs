@@ -28,9 +28,9 @@ pub(super) fn attend<E: Element>(
         let row = &columns.array[start..start + head_dim];
         row.iter().map(|value| value.wide()).collect()
     };
-    for (picture, head) in (0..attention.pictures).flat_map(|picture| {
-        (0..attention.heads).map(move |head| (picture, head))
-    }) {
+    for (picture, head) in
+        (0..attention.pictures).flat_map(|picture| (0..attention.heads).map(move |head| (picture, head)))
+    {
         let range = |starts: &[i32]| starts[picture] as usize..starts[picture + 1] as usize;
         let (queries, keys) = (range(attention.query_starts), range(attention.key_starts));
         let k: Vec<Vec<f32>> = keys.clone().map(|row| wide(&attention.k, row, head)).collect();
@@ -112,7 +112,9 @@ pub(super) fn on_tensor_cores<E: Element>(query: &Query<'_>) -> Vec<f32> {
     let exp = |key: usize| (query.scores[key] - largest).exp();
     let rounded = |weight: f32| E::of(weight).wide();
     if query.smoothing == 0.0 {
-        let sum = over_lanes(&of_lane, &|keys| keys.iter().fold(0.0, |sum, key| sum + exp(*key)));
+        let sum = over_lanes(&of_lane, &|keys| {
+            keys.iter().fold(0.0, |sum, key| sum + exp(*key))
+        });
         let inverse = 1.0 / sum;
         let mixed = query.mix(|key| rounded(exp(key)));
         return mixed.into_iter().map(|value| value * inverse).collect();
@@ -129,7 +131,11 @@ pub(super) fn on_tensor_cores<E: Element>(query: &Query<'_>) -> Vec<f32> {
             }
             most = grown;
         }
-        if most == largest { sum } else { sum * (most - largest).exp() }
+        if most == largest {
+            sum
+        } else {
+            sum * (most - largest).exp()
+        }
     };
     let inverse = 1.0 / (over_lanes(&of_lane, &lane_sum) + query.smoothing);
     query.mix(|key| {

@@ -61,7 +61,13 @@ impl Machine for Twin {
         rows: usize,
         out: &mut Vec<E>,
     ) -> Result<(), Fault> {
-        multiply(&layer.weight, &layer.bias, layer.inputs, &x[..rows * layer.inputs], out);
+        multiply(
+            &layer.weight,
+            &layer.bias,
+            layer.inputs,
+            &x[..rows * layer.inputs],
+            out,
+        );
         Ok(())
     }
 
@@ -198,11 +204,7 @@ impl Device for Twin {
         Ok(())
     }
 
-    fn attend<E: Element>(
-        &self,
-        attention: &Attention<'_, Self, E>,
-        out: &mut Vec<E>,
-    ) -> Result<(), Fault> {
+    fn attend<E: Element>(&self, attention: &Attention<'_, Self, E>, out: &mut Vec<E>) -> Result<(), Fault> {
         match E::DTYPE {
             Dtype::F32 => attention::attend(attention, out, attention::plainly),
             Dtype::Bf16 | Dtype::F16 => attention::attend(attention, out, attention::on_tensor_cores::<E>),
@@ -236,7 +238,11 @@ impl Device for Twin {
         rows: usize,
         out: &mut Vec<f32>,
     ) -> Result<(), Fault> {
-        for (row, out) in h.chunks_exact(choice.width).zip(out.chunks_exact_mut(2)).take(rows) {
+        for (row, out) in h
+            .chunks_exact(choice.width)
+            .zip(out.chunks_exact_mut(2))
+            .take(rows)
+        {
             let logit = |class: usize| {
                 let weight = &choice.weight[class * choice.width..];
                 let mut lanes = [0.0; LANES];

@@ -35,7 +35,10 @@ pub(super) fn normalise<E: Element>(
 pub(super) fn nearest(unit: &[f32], squared: f32, codes: &Codes<Twin>) -> i32 {
     let mut least = (f32::INFINITY, -1);
     for (code, row) in codes.rows.chunks_exact(codes.width).enumerate() {
-        let product = unit.iter().zip(row).fold(0.0, |sum: f32, (a, b)| a.mul_add(*b, sum));
+        let product = unit
+            .iter()
+            .zip(row)
+            .fold(0.0, |sum: f32, (a, b)| a.mul_add(*b, sum));
         let distance = squared + codes.squared[code] - 2.0 * product;
         if distance < least.0 {
             least = (distance, code as i32);
