@@ -3,6 +3,7 @@
 #
 #   scripts/build_kernels.sh            compiles, and writes kernels/ptx/ anew
 #   scripts/build_kernels.sh --check    compiles elsewhere, and fails if what is kept differs
+#   scripts/build_kernels.sh --has-compiler    whether there is one: says nothing
 #
 # The compiler is nvcc 13.0: NVCC, else the one of scripts/install_nvcc.sh. A kernel that spills registers fails both.
 set -euo pipefail
@@ -10,6 +11,10 @@ cd "$(dirname "$0")/.."
 
 kernels=stages/vision/cuda/kernels
 nvcc=${NVCC:-$HOME/.cache/img2tokens/nvcc-13.0/nvidia/cu13/bin/nvcc}
+if [ "${1:-}" = --has-compiler ]; then
+    [ -x "$nvcc" ]
+    exit
+fi
 if [ ! -x "$nvcc" ]; then
     echo "no compiler at $nvcc: scripts/install_nvcc.sh gets one, or set NVCC" >&2
     exit 2
@@ -19,7 +24,6 @@ keep=$kernels/ptx
 out=$keep
 if [ "${1:-}" = --check ]; then
     out=$(mktemp -d)
-    trap 'rm -rf "$out"' EXIT
 fi
 mkdir -p "$out"
 scratch=$(mktemp -d)

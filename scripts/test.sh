@@ -4,6 +4,9 @@
 # IMG2TOKENS_TRAINERS=1 they get an environment in ~/.cache/img2tokens (scripts/trainers/environment.py; 0.6 GB to fetch,
 # 1.4 GB), without it their tests are skipped.
 #
+# The CUDA kernels' sources are tested on the CPU, which takes a C++ compiler; where nvcc is at hand (scripts/install_nvcc.sh),
+# their PTX is made again and compared.
+#
 # Needs Rust, a C compiler, Python 3.11 or newer, a package registry for crates and wheels, and the shared golden data
 # in ../shared (or where IMG2TOKENS_SHARED says).
 set -euo pipefail
@@ -36,6 +39,15 @@ make_venv() {
     fail "python3 cannot make a virtual environment: install python3-venv (apt-get install python3-venv) and try again"
 }
 
+# A C compiler often comes without its C++ half.
+prepare_cxx() {
+    command -v "${CXX:-c++}" >/dev/null && return
+    if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+        apt-get update -qq && apt-get install -y -qq g++ && return
+    fi
+    fail "no C++ compiler: install g++ (apt-get install g++), or name one in CXX"
+}
+
 # The environment is made again when what it should hold has changed.
 prepare_venv() {
     local wanted
@@ -54,9 +66,13 @@ onnxruntime_library() {
 }
 
 check_machine
+prepare_cxx
 prepare_venv
 ORT_DYLIB_PATH=$(onnxruntime_library)
 export ORT_DYLIB_PATH
+if scripts/build_kernels.sh --has-compiler; then
+    scripts/build_kernels.sh --check
+fi
 cargo test --release --workspace
 cargo build --release --bin img2tokens
 IMG2TOKENS_BIN=${CARGO_TARGET_DIR:-target}/release/img2tokens \
