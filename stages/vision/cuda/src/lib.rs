@@ -1,6 +1,6 @@
 //! The dynamic visual tokenizer on CUDA, in every build: driver and cuBLASLt are loaded when a device is asked for.
 //!
-//! The model (`model`) is written once over a [`device`] that has the kernels and a [`machine`] with memory and matrix
+//! The model (`model`) is written once over a `device` that has the kernels and a `machine` with memory and matrix
 //! products. The GPU (`gpu`) is one: cuBLASLt's products, and the kernels of `kernels/`, compiled to PTX beside their
 //! sources. The tests have two more, on the CPU: every kernel's twin in Rust, and the kernels' own sources, emulated.
 //!
