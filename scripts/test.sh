@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # All tests: the workspace's, then those that read the program's output from Python. The Python environment comes first:
-# its onnxruntime wheel holds the library that the ONNX backend is tested with. The trainers' own readers need torch: with
-# IMG2TOKENS_TRAINERS=1 they get an environment in ~/.cache/img2tokens (scripts/trainers/environment.py; 0.6 GB to fetch,
-# 1.4 GB), without it their tests are skipped.
+# its onnxruntime wheel holds the library that the ONNX backend is tested with. The trainers' own readers need torch: they
+# have an environment of their own in ~/.cache/img2tokens (scripts/trainers/environment.py, 2 GB, made once). With
+# IMG2TOKENS_TRAINERS=0 it is left out, and their tests are skipped.
 #
 # The CUDA kernels' sources are tested on the CPU, which takes a C++ compiler; where nvcc is at hand (scripts/install_nvcc.sh),
 # their PTX is made again and compared.
@@ -58,6 +58,12 @@ prepare_venv() {
     printf '%s\n' "$wanted" >"$venv/installed.txt"
 }
 
+prepare_trainers() {
+    [[ ${IMG2TOKENS_TRAINERS:-1} == 0 ]] && return
+    "$venv/bin/python" scripts/trainers/environment.py >/dev/null ||
+        fail "the trainers' readers cannot be installed (see above): try again, or leave them out with IMG2TOKENS_TRAINERS=0"
+}
+
 # The library in the wheel, absolute: every test runs in its crate's folder.
 onnxruntime_library() {
     local library=("$PWD/$venv"/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.*)
@@ -68,6 +74,7 @@ onnxruntime_library() {
 check_machine
 prepare_cxx
 prepare_venv
+prepare_trainers
 ORT_DYLIB_PATH=$(onnxruntime_library)
 export ORT_DYLIB_PATH
 if scripts/build_kernels.sh --has-compiler; then

@@ -6,10 +6,10 @@
 
 OUT is the output of a run; without it the quickstart runs into a folder that goes away. A GPT of a few million parameters
 learns to predict the next id, text and visual alike, on the CPU: from Parquet through pyarrow and datasets, from exports
-through a memmap of .bin/.idx, megatron-core, mosaicml-streaming and datatrove. A line for each says how the loss on held-out windows fell; if one did not fall, the exit code is 1.
+through a memmap of .bin/.idx, megatron-core, mosaicml-streaming, datatrove and OLMo-core. A line for each says how the loss on held-out windows fell; if one did not fall, the exit code is 1.
 
 Needs Python 3.11 or later with venv, cc, binutils and PyPI: torch and the readers go into an environment of their own,
-1.4 GB, made once (trainers/environment.py).
+2 GB, made once (trainers/environment.py).
 """
 
 import argparse
@@ -36,7 +36,7 @@ def smoke(options: argparse.Namespace, folder: Path) -> int:
     if output is None:
         output = folder / "quickstart"
         run(options.program, "run", ROOT / "configs/quickstart.toml", "--set", f"output.path={output}")
-    for form in ("megatron", "mds", "datatrove"):
+    for form in ("megatron", "mds", "datatrove", "olmo"):
         run(options.program, "export", form, output, folder / form)
     train = [trainers_python(options.environment), SCRIPTS / "trainers" / "train.py"]
     train += ["--steps", str(options.steps), "--output", output, "--exports", folder]

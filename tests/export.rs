@@ -300,11 +300,11 @@ fn an_export_is_a_function_of_the_shards_and_never_overwrites() {
 }
 
 #[test]
-fn an_interrupted_export_leaves_no_destination_and_the_next_starts_over() {
+fn what_is_left_of_something_else_is_in_nobodys_way() {
     let case = Case::new(&["sequence.order=both"]);
     let half = case.path(".dest.export");
     std::fs::create_dir(&half).unwrap();
-    for name in ["image_text.bin", "image_text.idx", "rest"] {
+    for name in ["image_text.bin", "journal", "rest"] {
         std::fs::write(half.join(name), "half of it").unwrap();
     }
     let folder = case.export("megatron", "dest");
@@ -313,7 +313,7 @@ fn an_interrupted_export_leaves_no_destination_and_the_next_starts_over() {
 }
 
 #[test]
-fn a_broken_shard_fails_the_export_and_leaves_nothing() {
+fn a_broken_shard_fails_the_export_until_it_is_whole_again() {
     let case = Case::new(&[]);
     let shard = case.path("out/data/part-00001.parquet");
     let whole = std::fs::read(&shard).unwrap();
@@ -331,8 +331,14 @@ fn a_broken_shard_fails_the_export_and_leaves_nothing() {
         ]);
         assert_eq!(code(&output), 1, "{}", messages(&output));
         assert!(messages(&output).contains(said), "{}", messages(&output));
-        assert!(!destination.exists() && !case.path(".dest.export").exists());
+        assert!(!destination.exists());
     }
+    std::fs::write(&shard, &whole).unwrap();
+    assert_eq!(
+        files(&case.export("mds", "dest")),
+        files(&case.export("mds", "other"))
+    );
+    assert!(!case.path(".dest.export").exists());
 }
 
 #[test]

@@ -219,6 +219,12 @@ pub struct ExportArgs {
     /// The folder to write, which must be new or empty
     #[arg(value_name = "DEST")]
     pub destination: PathBuf,
+    /// Units read at a time, without effect on what is written; by default one a core
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub workers: Option<u32>,
+    /// Of the format mds: the most bytes of a shard
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 26, value_parser = clap::value_parser!(u32).range(1..))]
+    pub shard_size: u32,
     /// Of the format packed: the most ids of a context
     #[arg(long, default_value_t = 2_048, value_parser = clap::value_parser!(u32).range(1..))]
     pub context_length: u32,

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use crate::export::ExportError;
 use crate::local_copy::CopyError;
 
 /// The exit codes.
@@ -118,7 +119,13 @@ fn is_of_the_surroundings(cause: &(dyn std::error::Error + 'static)) -> bool {
             **source,
             object_store::Error::NotFound { .. } | object_store::Error::Unauthenticated { .. }
         ),
-        _ => matches!(cause.downcast_ref::<CopyError>(), Some(CopyError::Disk { .. })),
+        _ => {
+            matches!(cause.downcast_ref::<CopyError>(), Some(CopyError::Disk { .. }))
+                || matches!(
+                    cause.downcast_ref::<ExportError>(),
+                    Some(ExportError::Write { .. })
+                )
+        }
     }
 }
 

@@ -10,9 +10,9 @@ use tokio::task::JoinHandle;
 use crate::run::{Meters, PlannedUnit};
 
 /// How often bars are drawn.
-const REDRAW: Duration = Duration::from_millis(200);
+pub(crate) const REDRAW: Duration = Duration::from_millis(200);
 /// How often a line is printed where there is no terminal.
-const LINE: Duration = Duration::from_secs(30);
+pub(crate) const LINE: Duration = Duration::from_secs(30);
 
 /// Progress that is being shown.
 pub struct Progress {

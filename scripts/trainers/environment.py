@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the environment of the trainers' own readers, with torch, and prints its Python.
 
-It is made once, 1.4 GB; vs_pytorch/environment.py says how, and why no package may bring its own dependencies.
+It is made once, 2 GB; vs_pytorch/environment.py says how, and why no package may bring its own dependencies.
 """
 
 import sys
@@ -66,6 +66,35 @@ PACKAGES = (
     "sniffio==1.3.1",
     "tzdata==2026.6",
     "urllib3==2.8.0",
+    # OLMo-core's data sets. They import cached-path, which imports the clients of S3 and Google's store.
+    "ai2-olmo-core==3.0.0",
+    "bettermap==1.3.1",
+    "boto3==1.44.8",
+    "botocore==1.44.8",
+    "cached-path==1.8.10",
+    "cffi==2.1.1",
+    "cryptography==50.0.2",
+    "dataclass-extensions==0.5.0",
+    "google-api-core==2.44.0",
+    "google-auth==2.63.0",
+    "google-cloud-core==2.8.0",
+    "google-cloud-storage==3.17.1",
+    "google-crc32c==1.9.0",
+    "google-resumable-media==2.11.0",
+    "googleapis-common-protos==1.76.0",
+    "importlib-resources==7.1.0",
+    "jmespath==1.1.0",
+    "markdown-it-py==4.3.0",
+    "mdurl==0.1.2",
+    "opentelemetry-api==1.45.2",
+    "proto-plus==1.29.0",
+    "protobuf==7.36.2",
+    "pyasn1==0.6.5",
+    "pyasn1-modules==0.4.2",
+    "pycparser==3.12",
+    "pygments==2.21.0",
+    "rich==13.9.4",
+    "s3transfer==0.19.3",
 )
 
 

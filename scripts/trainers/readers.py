@@ -3,7 +3,7 @@
     readers.py READER FOLDER       prints a JSON line a sequence: {"order", "input_ids"}
 
 FOLDER is a run's output for `datasets` and `pyarrow`, else what `img2tokens export` made of it: `megatron` for `memmap` and
-`megatron-core`, `mds` for `mosaicml-streaming`, `datatrove` for `datatrove`.
+`megatron-core`, `mds` for `mosaicml-streaming`, `datatrove` for `datatrove`, `olmo` for `olmo-core` and `olmo-core-bounds`.
 """
 
 import json
@@ -88,6 +88,37 @@ def read_datatrove(folder: Path) -> Sequences:
             yield file.stem, ids
 
 
+def read_olmo_core(folder: Path) -> Sequences:
+    """The data set of a document an instance, padded. It finds documents by the id that ends them."""
+    from olmo_core.data import NumpyPaddedFSLDatasetConfig, TokenizerConfig
+    from olmo_core.data.utils import iter_document_indices
+
+    for file in sorted(folder.glob("*.npy")):
+        end = int(np.memmap(file, np.uint16, "r")[-1])
+        longest = max(stop - start for start, stop in iter_document_indices(file))
+        with tempfile.TemporaryDirectory() as work:
+            # The type of ids is taken from the vocabulary's size, like that of the export.
+            dataset = NumpyPaddedFSLDatasetConfig(
+                tokenizer=TokenizerConfig(vocab_size=1 << 16, eos_token_id=end, pad_token_id=end),
+                paths=[str(file)],
+                sequence_length=longest,
+                work_dir=work,
+            ).build()
+            dataset.prepare()
+            for at in range(len(dataset)):
+                instance = dataset[at]
+                yield file.stem, instance["input_ids"][instance["label_mask"]].numpy()
+
+
+def read_olmo_core_bounds(folder: Path) -> Sequences:
+    """Documents where the .csv.gz says that they are, as OLMo-core reads them from a store."""
+    from olmo_core.data.utils import iter_document_indices, load_array_slice
+
+    for file in sorted(folder.glob("*.npy")):
+        for start, stop in iter_document_indices(file, use_array_if_local=False):
+            yield file.stem, load_array_slice(file, start, stop, np.uint16)
+
+
 READERS = {
     "pyarrow": read_pyarrow,
     "datasets": read_datasets,
@@ -95,6 +126,8 @@ READERS = {
     "megatron-core": read_megatron_core,
     "mosaicml-streaming": read_mosaicml_streaming,
     "datatrove": read_datatrove,
+    "olmo-core": read_olmo_core,
+    "olmo-core-bounds": read_olmo_core_bounds,
 }
 
 

@@ -98,6 +98,7 @@ def train(sequences: list[np.ndarray], image_start: int, rows: int, steps: int) 
 
 def main(options: argparse.Namespace) -> int:
     forms = {"memmap": "megatron", "megatron-core": "megatron", "mosaicml-streaming": "mds", "datatrove": "datatrove"}
+    forms |= {"olmo-core": "olmo", "olmo-core-bounds": "olmo"}
     layout = layout_of(options.output)
     code = 0
     for name, read in READERS.items():

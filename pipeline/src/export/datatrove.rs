@@ -1,36 +1,24 @@
 //! datatrove's `.ds.index`, which nanotron reads too: a little-endian `u64` a document, the number of tokens up to its
 //! end (`TokenizedFile.close` in `datatrove/pipeline/tokens/tokenizer.py`).
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, Write};
 
-use super::flat::{Sidecar, close};
+use super::flat::{FlatFormat, Lengths};
+use super::ids::IdWidth;
 
-/// Writes `STEM.ds.index`.
-pub(super) struct DocumentEnds {
-    file: BufWriter<File>,
-    end: u64,
-}
+pub(super) const FORMAT: FlatFormat = FlatFormat {
+    ids: "ds",
+    sidecar: "ds.index",
+    write_sidecar: write_ends,
+};
 
-impl DocumentEnds {
-    pub(super) fn create(stem: &Path) -> io::Result<Self> {
-        Ok(Self {
-            file: BufWriter::new(File::create_new(stem.with_extension("ds.index"))?),
-            end: 0,
-        })
+fn write_ends(lengths: &Lengths, _: IdWidth, index: &mut dyn Write) -> io::Result<()> {
+    let mut end = 0_u64;
+    for tokens in lengths.iter()? {
+        end += u64::from(tokens?);
+        index.write_all(&end.to_le_bytes())?;
     }
-}
-
-impl Sidecar for DocumentEnds {
-    fn add(&mut self, tokens: u32) -> io::Result<()> {
-        self.end += u64::from(tokens);
-        self.file.write_all(&self.end.to_le_bytes())
-    }
-
-    fn finish(self: Box<Self>) -> io::Result<()> {
-        close(self.file)
-    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -40,11 +28,13 @@ mod tests {
     #[test]
     fn ends_are_cumulative_and_count_tokens() {
         let folder = tempfile::tempdir().unwrap();
-        let mut ends = Box::new(DocumentEnds::create(&folder.path().join("some")).unwrap());
-        ends.add(7).unwrap();
-        ends.add(250).unwrap();
-        ends.finish().unwrap();
-        let bytes = std::fs::read(folder.path().join("some.ds.index")).unwrap();
-        assert_eq!(bytes, [7, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0]);
+        let mut index = Vec::new();
+        write_ends(
+            &Lengths::spooled(folder.path(), &[7, 250]),
+            IdWidth::Four,
+            &mut index,
+        )
+        .unwrap();
+        assert_eq!(index, [7, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0]);
     }
 }

@@ -77,8 +77,8 @@ pub enum ExportError {
     /// A shard cannot be read.
     #[error(transparent)]
     Shard(#[from] ShardError),
-    /// The thread that writes died.
-    #[error("the export's thread died")]
+    /// A thread that reads or writes died.
+    #[error("a thread of the export died")]
     Thread(#[from] tokio::task::JoinError),
 }
 

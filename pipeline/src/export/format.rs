@@ -4,16 +4,20 @@ use std::io;
 use std::path::Path;
 
 use clap::ValueEnum;
-use img2tokens_schemas::Order;
 use img2tokens_sequence::{PackConfig, PackStats};
 use img2tokens_shard::read::ShardMetadata;
+use serde::Serialize;
+use serde_json::json;
 
+use super::chunk::Sequence;
 use super::flat::PerOrder;
 use super::ids::IdWidth;
+use super::journal::{Mark, Step};
 use super::{datatrove, mds, megatron, olmo, packed};
 
 /// What can be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Format {
     /// Megatron-LM: ORDER.bin and ORDER.idx
     Megatron,
@@ -27,15 +31,27 @@ pub enum Format {
     Packed,
 }
 
-/// What a writer must know of the shards, and of what is wanted.
+/// What can be asked of a format.
+#[derive(Debug, Clone, Copy)]
+pub struct FormatOptions {
+    /// Of [`Format::Packed`]: how sequences are packed.
+    pub packing: PackConfig,
+    /// Of [`Format::Mds`]: the size in bytes that a shard does not exceed, unless a single sample does.
+    pub shard_size: u32,
+}
+
+/// What a writer must know.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Setup<'a> {
-    /// An empty folder.
-    pub(super) folder: &'a Path,
+    /// Where it writes: into [`super::staging::FILES`] what readers will see, and beside it what it needs meanwhile. What
+    /// is there already is of the same export, up to where its steps say.
+    pub(super) staged: &'a Path,
     /// What the shards say of themselves.
     pub(super) metadata: &'a ShardMetadata,
-    /// How sequences are packed, where they are.
-    pub(super) packing: PackConfig,
+    /// What was asked for.
+    pub(super) options: FormatOptions,
+    /// The width of ids.
+    pub(super) width: IdWidth,
 }
 
 impl Format {
@@ -55,46 +71,39 @@ impl Format {
         }
     }
 
+    /// Those of the options that change what this format's files hold.
+    pub(super) fn settings(self, options: &FormatOptions) -> serde_json::Value {
+        match self {
+            Self::Megatron | Self::Datatrove | Self::Olmo => json!({}),
+            Self::Mds => json!({ "shard_size": options.shard_size }),
+            Self::Packed => json!(options.packing),
+        }
+    }
+
     /// A writer of this format.
-    pub(super) fn writer(self, setup: Setup<'_>, width: IdWidth) -> io::Result<Box<dyn SequenceWriter>> {
-        let folder = setup.folder;
+    pub(super) fn writer(self, setup: Setup<'_>) -> io::Result<Box<dyn SequenceWriter>> {
+        let flat = |format| PerOrder::open(setup.staged, format, setup.width);
         Ok(match self {
-            Self::Megatron => Box::new(PerOrder::new(folder, "bin", move |stem| {
-                Ok(Box::new(megatron::Index::create(stem, width)?))
-            })),
-            Self::Datatrove => Box::new(PerOrder::new(folder, "ds", |stem| {
-                Ok(Box::new(datatrove::DocumentEnds::create(stem)?))
-            })),
-            Self::Olmo => Box::new(PerOrder::new(folder, "npy", |stem| {
-                Ok(Box::new(olmo::DocumentBounds::create(stem)?))
-            })),
-            Self::Mds => Box::new(mds::Writer::new(folder, width, mds::SIZE_LIMIT)?),
-            Self::Packed => Box::new(packed::Writer::new(
-                folder.to_owned(),
-                setup.metadata,
-                setup.packing,
-            )?),
+            Self::Megatron => Box::new(flat(megatron::FORMAT)?),
+            Self::Datatrove => Box::new(flat(datatrove::FORMAT)?),
+            Self::Olmo => Box::new(flat(olmo::FORMAT)?),
+            Self::Mds => {
+                let size_limit = setup.options.shard_size;
+                Box::new(mds::Writer::open(setup.staged, setup.width, size_limit)?)
+            }
+            Self::Packed => Box::new(packed::Writer::open(&setup)?),
         })
     }
 }
 
-/// A sequence on its way into a file.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Sequence<'a> {
-    /// The pair's name.
-    pub key: &'a str,
-    /// Which half stands on the left.
-    pub order: Order,
-    /// The number of ids, at least 1.
-    pub tokens: u32,
-    /// The ids in the width that the writer was made for.
-    pub ids: &'a [u8],
-}
-
-/// Writes a data set, sequence by sequence.
+/// Writes a data set, sequence by sequence. What it writes is a function of the sequences alone, whatever the steps.
 pub(super) trait SequenceWriter: Send {
-    /// Adds a sequence.
-    fn write(&mut self, sequence: &Sequence<'_>) -> io::Result<()>;
+    /// Adds a sequence. `mark` stands before it.
+    fn write(&mut self, sequence: &Sequence<'_>, mark: Mark) -> io::Result<()>;
+
+    /// Brings what was written to the disk, as far as the format's files can be gone on with, and says how far that is;
+    /// `mark` stands after all sequences. None if that is no further than it was.
+    fn settle(&mut self, mark: Mark) -> io::Result<Option<Step>>;
 
     /// Completes the files and makes sure that they are on the disk. Says what packing came to, if it was done.
     fn finish(self: Box<Self>) -> io::Result<Option<PackStats>>;

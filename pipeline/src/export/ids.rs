@@ -16,7 +16,7 @@ impl IdWidth {
         }
     }
 
-    /// Puts the bytes of `ids` in the place of what `bytes` holds. Two bytes need a vocabulary of at most 2^16 ids.
+    /// Adds the bytes of `ids` to `bytes`. Two bytes need a vocabulary of at most 2^16 ids.
     ///
     /// # Errors
     /// The first id that is not below `vocabulary_size`.
@@ -25,7 +25,6 @@ impl IdWidth {
         if let Some(unknown) = ids.iter().find(|id| !is_known(**id)) {
             return Err(*unknown);
         }
-        bytes.clear();
         match self {
             Self::Two => bytes.extend(ids.iter().flat_map(|id| (*id as u16).to_le_bytes())),
             Self::Four => bytes.extend(ids.iter().flat_map(|id| id.to_le_bytes())),
@@ -42,9 +41,8 @@ mod tests {
     fn ids_are_little_endian_in_either_width() {
         let mut bytes = Vec::new();
         IdWidth::Two.encode(&[1, 48_385], 48_386, &mut bytes).unwrap();
-        assert_eq!(bytes, [0x01, 0x00, 0x01, 0xbd]);
         IdWidth::Four.encode(&[70_000], 70_001, &mut bytes).unwrap();
-        assert_eq!(bytes, [0x70, 0x11, 0x01, 0x00]);
+        assert_eq!(bytes, [0x01, 0x00, 0x01, 0xbd, 0x70, 0x11, 0x01, 0x00]);
     }
 
     #[test]

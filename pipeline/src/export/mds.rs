@@ -5,18 +5,19 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use img2tokens_sequence::PackStats;
 use serde::Serialize;
 
+use super::chunk::Sequence;
 use super::flat::close;
-use super::format::{Sequence, SequenceWriter};
+use super::format::SequenceWriter;
 use super::ids::IdWidth;
+use super::journal::{Mark, Sizes, Step};
+use super::staging::{FILES, open_at_end};
 
-/// The size that a shard does not exceed in bytes, unless a single sample does: the default of the format's own writer.
-pub(super) const SIZE_LIMIT: u64 = 1 << 26;
 const VERSION: u8 = 2;
 
 /// What every shard says of its samples.
@@ -28,7 +29,7 @@ struct Layout {
     compression: Option<&'static str>,
     format: &'static str,
     hashes: [&'static str; 0],
-    size_limit: u64,
+    size_limit: u32,
     version: u8,
 }
 
@@ -37,7 +38,7 @@ struct ShardEntry {
     #[serde(flatten)]
     layout: Layout,
     raw_data: RawData,
-    samples: usize,
+    samples: u32,
     zip_data: Option<RawData>,
 }
 
@@ -54,20 +55,25 @@ struct IndexFile {
     version: u8,
 }
 
-/// Writes `shard.NNNNN.mds` and `index.json`. One shard is held in memory.
+/// Writes `shard.NNNNN.mds` and `index.json`. One shard is held in memory; it can be gone on from each that is full.
 pub(super) struct Writer {
-    folder: PathBuf,
+    staged: PathBuf,
     layout: Layout,
     /// The layout as it stands in every shard.
     layout_json: Vec<u8>,
-    shards: Vec<ShardEntry>,
-    /// Of the shard at hand: the samples back to back, and where each of them ends.
+    /// Shards written.
+    shards: u64,
+    /// Of these, the sizes of those that no step has told of.
+    untold: Sizes,
+    /// Of the shard at hand: what stands before it, the samples back to back, and where each of them ends.
+    begun: Mark,
     samples: Vec<u8>,
     ends: Vec<u64>,
 }
 
 impl Writer {
-    pub(super) fn new(folder: &Path, width: IdWidth, size_limit: u64) -> io::Result<Self> {
+    /// Goes on after the shards that are there.
+    pub(super) fn open(staged: &Path, width: IdWidth, size_limit: u32) -> io::Result<Self> {
         let ids = match width {
             IdWidth::Two => "ndarray:uint16",
             IdWidth::Four => "ndarray:uint32",
@@ -82,11 +88,14 @@ impl Writer {
             size_limit,
             version: VERSION,
         };
+        let shards = (0..).take_while(|shard| staged.join(name_of(*shard)).exists());
         Ok(Self {
-            folder: folder.to_owned(),
             layout_json: serde_json::to_vec(&layout)?,
             layout,
-            shards: Vec::new(),
+            shards: shards.count() as u64,
+            staged: staged.to_owned(),
+            untold: Sizes::new(),
+            begun: Mark::default(),
             samples: Vec::new(),
             ends: Vec::new(),
         })
@@ -96,8 +105,8 @@ impl Writer {
     fn write_shard(&mut self) -> io::Result<()> {
         let count = u32::try_from(self.ends.len()).map_err(io::Error::other)?;
         let first = self.header_size(u64::from(count));
-        let basename = format!("shard.{:05}.mds", self.shards.len());
-        let mut file = BufWriter::new(File::create_new(self.folder.join(&basename))?);
+        let name = name_of(self.shards);
+        let mut file = BufWriter::new(open_at_end(&self.staged.join(&name))?);
         file.write_all(&count.to_le_bytes())?;
         for end in [0].iter().chain(&self.ends) {
             let offset = u32::try_from(first + end).map_err(io::Error::other)?;
@@ -106,16 +115,8 @@ impl Writer {
         file.write_all(&self.layout_json)?;
         file.write_all(&self.samples)?;
         close(file)?;
-        self.shards.push(ShardEntry {
-            layout: self.layout.clone(),
-            raw_data: RawData {
-                basename,
-                bytes: first + self.samples.len() as u64,
-                hashes: BTreeMap::new(),
-            },
-            samples: self.ends.len(),
-            zip_data: None,
-        });
+        self.untold.insert(name, first + self.samples.len() as u64);
+        self.shards += 1;
         self.samples.clear();
         self.ends.clear();
         Ok(())
@@ -130,16 +131,44 @@ impl Writer {
     fn size_with(&self, size: usize) -> u64 {
         self.header_size(self.ends.len() as u64 + 1) + (self.samples.len() + size) as u64
     }
+
+    /// What the index says of a shard that is written.
+    fn entry(&self, shard: u64) -> io::Result<ShardEntry> {
+        let mut file = File::open(self.staged.join(name_of(shard)))?;
+        let mut samples = [0; 4];
+        file.read_exact(&mut samples)?;
+        Ok(ShardEntry {
+            layout: self.layout.clone(),
+            raw_data: RawData {
+                basename: basename_of(shard),
+                bytes: file.metadata()?.len(),
+                hashes: BTreeMap::new(),
+            },
+            samples: u32::from_le_bytes(samples),
+            zip_data: None,
+        })
+    }
+}
+
+fn basename_of(shard: u64) -> String {
+    format!("shard.{shard:05}.mds")
+}
+
+fn name_of(shard: u64) -> String {
+    format!("{FILES}/{}", basename_of(shard))
 }
 
 impl SequenceWriter for Writer {
-    fn write(&mut self, sequence: &Sequence<'_>) -> io::Result<()> {
+    fn write(&mut self, sequence: &Sequence<'_>, mark: Mark) -> io::Result<()> {
         let shape = shape_of(sequence.tokens);
         let (key, order) = (sequence.key.as_bytes(), sequence.order.name().as_bytes());
         let columns = [shape.len() + sequence.ids.len(), key.len(), order.len()];
         let size = 4 * columns.len() + columns.iter().sum::<usize>();
-        if !self.ends.is_empty() && self.size_with(size) > self.layout.size_limit {
+        if !self.ends.is_empty() && self.size_with(size) > u64::from(self.layout.size_limit) {
             self.write_shard()?;
+        }
+        if self.ends.is_empty() {
+            self.begun = mark;
         }
         for column in columns {
             let column = u32::try_from(column).map_err(io::Error::other)?;
@@ -152,15 +181,22 @@ impl SequenceWriter for Writer {
         Ok(())
     }
 
+    fn settle(&mut self, _: Mark) -> io::Result<Option<Step>> {
+        let files = std::mem::take(&mut self.untold);
+        let mark = self.begun;
+        Ok((!files.is_empty()).then_some(Step { mark, files }))
+    }
+
     fn finish(mut self: Box<Self>) -> io::Result<Option<PackStats>> {
         if !self.ends.is_empty() {
             self.write_shard()?;
         }
-        let mut file = BufWriter::new(File::create_new(self.folder.join("index.json"))?);
+        let shards = (0..self.shards).map(|shard| self.entry(shard));
         let index = IndexFile {
-            shards: self.shards,
+            shards: shards.collect::<io::Result<_>>()?,
             version: VERSION,
         };
+        let mut file = BufWriter::new(File::create_new(self.staged.join(FILES).join("index.json"))?);
         serde_json::to_writer(&mut file, &index)?;
         close(file).map(|()| None)
     }
@@ -184,19 +220,48 @@ mod tests {
     use super::*;
     use img2tokens_schemas::Order;
 
-    fn write(folder: &Path, size_limit: u64, keys: &[&str]) -> serde_json::Value {
-        let mut writer = Box::new(Writer::new(folder, IdWidth::Two, size_limit).unwrap());
-        for key in keys {
+    const KEYS: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
+
+    /// Writes sequences of these keys from the first on; the writer has told of its shards after each.
+    fn write(writer: &mut Writer, keys: &[&str], first: usize) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for (row, key) in keys.iter().enumerate().skip(first) {
             let sequence = Sequence {
+                row: row as u64,
                 key,
                 order: Order::ImageText,
                 tokens: 2,
                 ids: &[1, 0, 2, 0],
             };
-            writer.write(&sequence).unwrap();
+            let mark = Mark {
+                row: row as u64,
+                ..Mark::default()
+            };
+            writer.write(&sequence, mark).unwrap();
+            steps.extend(writer.settle(mark).unwrap());
         }
-        writer.finish().unwrap();
-        serde_json::from_slice(&std::fs::read(folder.join("index.json")).unwrap()).unwrap()
+        steps
+    }
+
+    fn staged() -> tempfile::TempDir {
+        let staged = tempfile::tempdir().unwrap();
+        std::fs::create_dir(staged.path().join(FILES)).unwrap();
+        staged
+    }
+
+    fn open(staged: &tempfile::TempDir, size_limit: u32) -> Box<Writer> {
+        Box::new(Writer::open(staged.path(), IdWidth::Two, size_limit).unwrap())
+    }
+
+    fn files(staged: &tempfile::TempDir) -> BTreeMap<String, Vec<u8>> {
+        let entries = std::fs::read_dir(staged.path().join(FILES)).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths
+            .map(|path| {
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                (name, std::fs::read(path).unwrap())
+            })
+            .collect()
     }
 
     #[test]
@@ -208,9 +273,11 @@ mod tests {
 
     #[test]
     fn a_sample_is_sizes_then_bodies_by_column_name() {
-        let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), SIZE_LIMIT, &["k1"]);
-        let bytes = std::fs::read(folder.path().join("shard.00000.mds")).unwrap();
+        let staged = staged();
+        let mut writer = open(&staged, 1 << 26);
+        write(&mut writer, &["k1"], 0);
+        writer.finish().unwrap();
+        let bytes = &files(&staged)["shard.00000.mds"];
         let expected = b"\x06\0\0\0\x02\0\0\0\x0a\0\0\0\x04\x02\x01\0\x02\0k1image_text";
         assert!(bytes.ends_with(expected));
         let offset = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
@@ -225,19 +292,39 @@ mod tests {
 
     #[test]
     fn no_shard_exceeds_the_limit_and_the_index_counts_what_they_hold() {
-        let folder = tempfile::tempdir().unwrap();
-        let limit = 400;
-        let index = write(folder.path(), limit, &["a", "b", "c", "d", "e", "f", "g"]);
+        let staged = staged();
+        let mut writer = open(&staged, 400);
+        write(&mut writer, &KEYS, 0);
+        writer.finish().unwrap();
+        let files = files(&staged);
+        let index: serde_json::Value = serde_json::from_slice(&files["index.json"]).unwrap();
         let shards = index["shards"].as_array().unwrap();
         assert!(shards.len() > 1, "{index}");
         let counts = shards.iter().map(|shard| shard["samples"].as_u64().unwrap());
         assert_eq!(counts.sum::<u64>(), 7);
         for shard in shards {
-            let file = folder
-                .path()
-                .join(shard["raw_data"]["basename"].as_str().unwrap());
-            let size = std::fs::metadata(file).unwrap().len();
-            assert!(size <= limit && shard["raw_data"]["bytes"] == size, "{shard}");
+            let size = files[shard["raw_data"]["basename"].as_str().unwrap()].len();
+            assert!(size <= 400 && shard["raw_data"]["bytes"] == size, "{shard}");
+        }
+    }
+
+    #[test]
+    fn a_writer_that_goes_on_from_any_full_shard_ends_with_the_same_files() {
+        let whole = staged();
+        let mut writer = open(&whole, 400);
+        let steps = write(&mut writer, &KEYS, 0);
+        writer.finish().unwrap();
+        assert!(steps.len() > 1);
+        for (at, step) in steps.iter().enumerate() {
+            let disturbed = staged();
+            write(&mut open(&disturbed, 400), &KEYS, 0);
+            for later in steps.iter().skip(at + 1).flat_map(|step| step.files.keys()) {
+                std::fs::remove_file(disturbed.path().join(later)).unwrap();
+            }
+            let mut writer = open(&disturbed, 400);
+            write(&mut writer, &KEYS, step.mark.row as usize);
+            writer.finish().unwrap();
+            assert_eq!(files(&disturbed), files(&whole), "{step:?}");
         }
     }
 }

@@ -1,42 +1,29 @@
 //! OLMo-core's `.csv.gz`: a line `start,end` a document, in tokens, no header (`iter_document_indices` in
 //! `olmo_core/data/utils.py`).
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::flat::{Sidecar, close};
+use super::flat::{FlatFormat, Lengths};
+use super::ids::IdWidth;
 
-/// Writes `STEM.csv.gz`.
-pub(super) struct DocumentBounds {
-    lines: GzEncoder<BufWriter<File>>,
-    start: u64,
-}
+pub(super) const FORMAT: FlatFormat = FlatFormat {
+    ids: "npy",
+    sidecar: "csv.gz",
+    write_sidecar: write_bounds,
+};
 
-impl DocumentBounds {
-    pub(super) fn create(stem: &Path) -> io::Result<Self> {
-        let file = BufWriter::new(File::create_new(stem.with_extension("csv.gz"))?);
-        Ok(Self {
-            lines: GzEncoder::new(file, Compression::default()),
-            start: 0,
-        })
+fn write_bounds(lengths: &Lengths, _: IdWidth, file: &mut dyn Write) -> io::Result<()> {
+    let mut lines = GzEncoder::new(file, Compression::default());
+    let mut start = 0_u64;
+    for tokens in lengths.iter()? {
+        let end = start + u64::from(tokens?);
+        writeln!(lines, "{start},{end}")?;
+        start = end;
     }
-}
-
-impl Sidecar for DocumentBounds {
-    fn add(&mut self, tokens: u32) -> io::Result<()> {
-        let end = self.start + u64::from(tokens);
-        writeln!(self.lines, "{},{end}", self.start)?;
-        self.start = end;
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>) -> io::Result<()> {
-        close(self.lines.finish()?)
-    }
+    lines.finish().map(|_| ())
 }
 
 #[cfg(test)]
@@ -46,12 +33,9 @@ mod tests {
     #[test]
     fn lines_are_start_and_end_of_each_document() {
         let folder = tempfile::tempdir().unwrap();
-        let mut bounds = Box::new(DocumentBounds::create(&folder.path().join("some")).unwrap());
-        bounds.add(7).unwrap();
-        bounds.add(6).unwrap();
-        bounds.finish().unwrap();
-        let file = File::open(folder.path().join("some.csv.gz")).unwrap();
-        let lines = io::read_to_string(flate2::read::GzDecoder::new(file)).unwrap();
+        let mut file = Vec::new();
+        write_bounds(&Lengths::spooled(folder.path(), &[7, 6]), IdWidth::Two, &mut file).unwrap();
+        let lines = io::read_to_string(flate2::read::GzDecoder::new(&file[..])).unwrap();
         assert_eq!(lines, "0,7\n7,13\n");
     }
 }

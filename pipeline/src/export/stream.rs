@@ -1,27 +1,34 @@
-//! From the committed units of an output to the files of a format, in bounded memory.
+//! From the committed units of an output to the files of a format: units are read several at a time and written in their
+//! order, so that what is written is a function of them, and can be gone on with wherever it ended.
 
-use std::fs::File;
-use std::path::Path;
+use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use img2tokens_schemas::Vocabulary;
-use img2tokens_sequence::{PackConfig, PackStats};
-use img2tokens_shard::read::{Sample, SampleReader, ShardMetadata};
-use img2tokens_shard::takedown::{Tombstones, forbidden_sequences};
-use img2tokens_shard::{Destination, UnitId, committed};
-use indicatif::ProgressBar;
+use img2tokens_engine::CancellationToken;
+use img2tokens_sequence::PackStats;
+use img2tokens_shard::{Destination, UnitId};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use super::ExportError;
-use super::format::{Format, Sequence, SequenceWriter, Setup};
-use super::ids::IdWidth;
-use super::staging::Staging;
+use super::chunk::Chunk;
+use super::format::{Format, FormatOptions, SequenceWriter, Setup};
+use super::input::Input;
+use super::journal::Mark;
+use super::meter::Meter;
+use super::read::{Shards, UnitReader};
+use super::staging::{Begun, Staging};
 
 /// What was written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exported {
-    /// Units read.
+    /// Units exported.
     pub units: u64,
+    /// Of these, those that an earlier start had exported.
+    pub reused: u64,
     /// Sequences written.
     pub sequences: u64,
     /// Ids in them.
@@ -30,154 +37,202 @@ pub struct Exported {
     pub packed: Option<PackStats>,
 }
 
-/// Writes the sequences of all committed units to `folder`, which must not exist or be empty; `progress` counts units.
-/// Only the format `packed` looks at `packing`.
-///
-/// # Errors
-/// If nothing is committed, `folder` cannot be written, or a shard cannot be read or holds what the format cannot. In
-/// every case `folder` is as it was.
-pub async fn export(
-    output: &Destination,
-    format: Format,
-    packing: PackConfig,
-    folder: &Path,
-    progress: &ProgressBar,
-) -> Result<Exported, ExportError> {
-    let units = committed(output).await?;
-    if units.is_empty() {
-        let output = output.to_string();
-        return Err(ExportError::NothingCommitted { output });
+/// What is to be exported, and how.
+#[derive(Debug)]
+pub struct Export {
+    /// The output.
+    pub output: Destination,
+    /// What to write.
+    pub format: Format,
+    /// What is asked of the format.
+    pub options: FormatOptions,
+    /// Units read at a time, at least 1; without effect on what is written. Memory: 16 MiB each.
+    pub workers: usize,
+    /// The folder to write, which must not exist or be empty.
+    pub folder: PathBuf,
+}
+
+impl Export {
+    /// Writes the sequences of all committed units; none if it was told to stop before the end. Where an earlier start
+    /// of the same export ended, this one goes on.
+    ///
+    /// # Errors
+    /// If nothing is committed, the folder cannot be written, or a shard cannot be read or holds what the format cannot.
+    /// In every case the folder is as it was, and what is done is kept beside it.
+    pub async fn run(self, meter: &Meter, stop: &CancellationToken) -> Result<Option<Exported>, ExportError> {
+        let input = tokio::select! {
+            input = Input::of(&self.output) => input?,
+            () = stop.cancelled() => return Ok(None),
+        };
+        let (meter, stop) = (meter.clone(), stop.clone());
+        spawn_blocking(move || Stream::run(self, input, meter, stop)).await?
     }
-    progress.set_length(units.len() as u64);
-    let folder = folder.to_owned();
-    let tombstones = Tombstones::read(output).await?;
-    let mut stream = spawn_blocking(move || Stream::begin(format, packing, &folder, tombstones)).await??;
-    for unit in units {
-        let data = output.open(&unit.data_file()).await?;
-        let data = data.ok_or(ExportError::Missing { unit })?;
-        stream = spawn_blocking(move || stream.add(unit, data)).await??;
-        progress.inc(1);
-        progress.set_message(format!("{} sequences", stream.exported.sequences));
-    }
-    if stream.exported.sequences == 0 {
-        return Err(ExportError::NoSequences {
-            output: output.to_string(),
-            units: stream.exported.units,
+
+    /// A line that differs if anything does that changes what is written.
+    fn header(&self, input: &Input) -> String {
+        let header = json!({
+            "program": crate::VERSION,
+            "format": self.format,
+            "settings": self.format.settings(&self.options),
+            "input": input.hash,
+            "tombstones": input.tombstones.records(),
         });
+        header.to_string()
     }
-    spawn_blocking(move || stream.finish()).await?
 }
 
-/// An export under way.
+/// An export under way, on a thread that may block.
 struct Stream {
-    format: Format,
-    packing: PackConfig,
-    /// What must not be exported even where a shard holds it still.
-    tombstones: Arc<Tombstones>,
-    open: Option<Open>,
+    writer: Box<dyn SequenceWriter>,
     staging: Staging,
-    exported: Exported,
+    /// What stands before the next sequence.
+    mark: Mark,
+    meter: Meter,
+    stop: CancellationToken,
 }
 
-/// What is known once the first unit has been opened.
-struct Open {
-    vocabulary: Vocabulary,
-    width: IdWidth,
-    writer: Box<dyn SequenceWriter>,
-    /// The bytes of the sequence at hand.
-    ids: Vec<u8>,
+/// Whether there is more to do.
+#[derive(Debug, PartialEq, Eq)]
+enum Flow {
+    Ended,
+    Stopped,
 }
 
 impl Stream {
-    fn begin(
-        format: Format,
-        packing: PackConfig,
-        folder: &Path,
-        tombstones: Arc<Tombstones>,
-    ) -> Result<Self, ExportError> {
-        Ok(Self {
-            format,
-            packing,
-            tombstones,
-            open: None,
-            staging: Staging::begin(folder)?,
-            exported: Exported::default(),
-        })
+    fn run(
+        export: Export,
+        input: Input,
+        meter: Meter,
+        stop: CancellationToken,
+    ) -> Result<Option<Exported>, ExportError> {
+        let staging = match Staging::begin(&export.folder, &export.header(&input))? {
+            Begun::UnderWay(staging) => staging,
+            Begun::Done(exported) => return Ok(Some(exported)),
+        };
+        let vocabulary = input.metadata.vocabulary;
+        let width = export.format.id_width(vocabulary.size());
+        let setup = Setup {
+            staged: staging.path(),
+            metadata: &input.metadata,
+            options: export.options,
+            width,
+        };
+        let writer = export.format.writer(setup);
+        let stream = Self {
+            writer: writer.map_err(ExportError::write(staging.destination()))?,
+            mark: staging.start(),
+            staging,
+            meter,
+            stop,
+        };
+        let shards = Arc::new(Shards {
+            output: export.output,
+            vocabulary,
+            width,
+            tombstones: input.tombstones,
+        });
+        stream.write(&shards, &input.units, export.workers)
     }
 
-    fn add(mut self, unit: UnitId, data: File) -> Result<Self, ExportError> {
-        let forbidden = forbidden_sequences(unit, &data, &self.tombstones)?;
-        let samples = SampleReader::of_file(unit.data_file(), data)?;
-        let vocabulary = samples.metadata().vocabulary;
-        let open = match self.open.take() {
-            None => self.open(samples.metadata())?,
-            Some(open) if open.vocabulary == vocabulary => open,
-            Some(_) => return Err(ExportError::Vocabulary { unit }),
-        };
-        let open = self.open.insert(open);
-        for batch in samples {
-            let batch = batch?;
-            for sample in batch.samples().filter(|sample| !forbidden.contains(&sample.row)) {
-                self.exported.tokens += open.add(unit, &sample, &self.staging)?;
-                self.exported.sequences += 1;
+    fn write(
+        mut self,
+        shards: &Arc<Shards>,
+        units: &[UnitId],
+        workers: usize,
+    ) -> Result<Option<Exported>, ExportError> {
+        let start = self.mark;
+        self.meter.begin(units.len() as u64, start.units);
+        let mut first_row = start.row;
+        let mut rest = units.iter().skip(start.units as usize);
+        let mut ahead = VecDeque::new();
+        loop {
+            while ahead.len() < workers
+                && let Some(unit) = rest.next()
+            {
+                ahead.push_back(UnitReader::begin(shards, *unit, std::mem::take(&mut first_row)));
+            }
+            let Some(unit) = ahead.pop_front() else {
+                break;
+            };
+            let flow = self.write_unit(unit)?;
+            self.settle()?;
+            if flow == Flow::Stopped {
+                return Ok(None);
             }
         }
-        self.exported.units += 1;
-        Ok(self)
+        self.finish(start.units, &shards.output)
     }
 
-    fn open(&self, metadata: &ShardMetadata) -> Result<Open, ExportError> {
-        let width = self.format.id_width(metadata.vocabulary.size());
-        let setup = Setup {
-            folder: self.staging.path(),
-            metadata,
-            packing: self.packing,
-        };
-        let writer = self.format.writer(setup, width);
-        Ok(Open {
-            vocabulary: metadata.vocabulary,
-            width,
-            writer: writer.map_err(ExportError::write(self.staging.destination()))?,
-            ids: Vec::new(),
-        })
-    }
-
-    fn finish(mut self) -> Result<Exported, ExportError> {
-        if let Some(open) = self.open {
-            let write = ExportError::write(self.staging.destination());
-            self.exported.packed = open.writer.finish().map_err(write)?;
+    /// Writes a unit's sequences as they are read.
+    fn write_unit(&mut self, mut unit: UnitReader) -> Result<Flow, ExportError> {
+        let runtime = Handle::current();
+        let stop = self.stop.clone();
+        loop {
+            let next = runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => None,
+                    chunk = unit.next() => Some(chunk),
+                }
+            });
+            let Some(next) = next else {
+                return Ok(Flow::Stopped);
+            };
+            let Some(chunk) = next? else {
+                break;
+            };
+            self.write_chunk(&chunk)?;
         }
-        self.staging.publish()?;
-        Ok(self.exported)
+        self.mark.units += 1;
+        self.mark.row = 0;
+        self.meter.count_unit();
+        Ok(Flow::Ended)
     }
-}
 
-impl Open {
-    /// Writes a sample; returns the number of its ids.
-    fn add(&mut self, unit: UnitId, sample: &Sample<'_>, staging: &Staging) -> Result<u64, ExportError> {
-        let (row, vocabulary_size) = (sample.row, self.vocabulary.size());
-        if sample.input_ids.is_empty() {
-            return Err(ExportError::Empty { unit, row });
+    fn write_chunk(&mut self, chunk: &Chunk) -> Result<(), ExportError> {
+        for sequence in chunk.sequences() {
+            self.writer
+                .write(&sequence, self.mark)
+                .map_err(ExportError::write(self.staging.destination()))?;
+            self.mark.row = sequence.row + 1;
+            self.mark.sequences += 1;
+            self.mark.tokens += u64::from(sequence.tokens);
         }
-        self.width
-            .encode(sample.input_ids, vocabulary_size, &mut self.ids)
-            .map_err(|id| ExportError::Id {
-                unit,
-                row,
-                id,
-                vocabulary_size,
-            })?;
-        // The offsets of a list in the shard are 32 bits wide.
-        let tokens = sample.input_ids.len() as u32;
-        let sequence = Sequence {
-            key: sample.key,
-            order: sample.order,
+        self.meter.set(self.mark.sequences, self.mark.tokens);
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<(), ExportError> {
+        let step = self.writer.settle(self.mark);
+        match step.map_err(ExportError::write(self.staging.destination()))? {
+            Some(step) => self.staging.record(step),
+            None => Ok(()),
+        }
+    }
+
+    fn finish(self, reused: u64, output: &Destination) -> Result<Option<Exported>, ExportError> {
+        let Mark {
+            units,
+            sequences,
             tokens,
-            ids: &self.ids,
+            ..
+        } = self.mark;
+        if sequences == 0 {
+            self.staging.discard();
+            return Err(ExportError::NoSequences {
+                output: output.to_string(),
+                units,
+            });
+        }
+        let finished = self.writer.finish();
+        let exported = Exported {
+            units,
+            reused,
+            sequences,
+            tokens,
+            packed: finished.map_err(ExportError::write(self.staging.destination()))?,
         };
-        self.writer
-            .write(&sequence)
-            .map_err(ExportError::write(staging.destination()))?;
-        Ok(u64::from(tokens))
+        self.staging.publish(exported)?;
+        Ok(Some(exported))
     }
 }

@@ -61,6 +61,12 @@ impl Tombstones {
         Some(hash)
     }
 
+    /// The names of the records they were read from, each a hash of what it holds.
+    #[must_use]
+    pub const fn records(&self) -> &BTreeSet<String> {
+        &self.records
+    }
+
     /// Whether nothing is forbidden.
     #[must_use]
     pub fn is_empty(&self) -> bool {
