@@ -15,7 +15,28 @@ use crate::hashed_file::{HashedFile, WrittenFile};
 /// groups before it in the file.
 pub(crate) struct TableFile<W: Write + Send> {
     table: &'static str,
-    writer: ArrowWriter<W>,
+    writer: ArrowWriter<Held<W>>,
+}
+
+/// A file that is taken out when all is written. The encoder's own way to give it back makes text of what the file
+/// system says to the last bytes, and callers would not know a full disk.
+struct Held<W>(Option<W>);
+
+impl<W> Held<W> {
+    fn file(&mut self) -> std::io::Result<&mut W> {
+        let taken = || std::io::Error::other("the table is finished");
+        self.0.as_mut().ok_or_else(taken)
+    }
+}
+
+impl<W: Write> Write for Held<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file()?.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file()?.flush()
+    }
 }
 
 impl<W: Write + Send> TableFile<W> {
@@ -25,8 +46,8 @@ impl<W: Write + Send> TableFile<W> {
         schema: SchemaRef,
         properties: WriterProperties,
     ) -> Result<Self, ShardError> {
-        let writer =
-            ArrowWriter::try_new(file, schema, Some(properties)).map_err(|error| failed(table, error))?;
+        let writer = ArrowWriter::try_new(Held(Some(file)), schema, Some(properties))
+            .map_err(|error| failed(table, error))?;
         Ok(Self { table, writer })
     }
 
@@ -37,9 +58,11 @@ impl<W: Write + Send> TableFile<W> {
     }
 
     /// Writes what is left and the footer.
-    pub(crate) fn into_file(self) -> Result<W, ShardError> {
+    pub(crate) fn into_file(mut self) -> Result<W, ShardError> {
         let table = self.table;
-        self.writer.into_inner().map_err(|error| failed(table, error))
+        self.writer.finish().map_err(|error| failed(table, error))?;
+        let file = self.writer.inner_mut().0.take();
+        file.ok_or_else(|| failed(table, ParquetError::General("the file is gone".to_owned())))
     }
 }
 
