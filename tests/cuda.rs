@@ -7,12 +7,13 @@
     reason = "a failed step is a failed test"
 )]
 
-mod program;
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use program::messages;
+/// All that the program says on standard error.
+fn messages(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
 
 /// Libraries in a folder that the loader looks into first.
 struct Libraries(tempfile::TempDir);

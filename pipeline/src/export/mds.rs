@@ -310,19 +310,19 @@ mod tests {
 
     #[test]
     fn a_writer_that_goes_on_from_any_full_shard_ends_with_the_same_files() {
-        let whole = staged();
+        let (whole, keys) = (staged(), KEYS.repeat(4));
         let mut writer = open(&whole, 400);
-        let steps = write(&mut writer, &KEYS, 0);
+        let steps = write(&mut writer, &keys, 0);
         writer.finish().unwrap();
         assert!(steps.len() > 1);
         for (at, step) in steps.iter().enumerate() {
             let disturbed = staged();
-            write(&mut open(&disturbed, 400), &KEYS, 0);
+            write(&mut open(&disturbed, 400), &keys, 0);
             for later in steps.iter().skip(at + 1).flat_map(|step| step.files.keys()) {
                 std::fs::remove_file(disturbed.path().join(later)).unwrap();
             }
             let mut writer = open(&disturbed, 400);
-            write(&mut writer, &KEYS, step.mark.row as usize);
+            write(&mut writer, &keys, step.mark.row as usize);
             writer.finish().unwrap();
             assert_eq!(files(&disturbed), files(&whole), "{step:?}");
         }

@@ -205,7 +205,7 @@ mod tests {
     fn write(writer: &mut Writer, sequences: u32) -> Vec<Step> {
         let mut steps = Vec::new();
         for row in 0..sequences {
-            let ids: Vec<u8> = [5, row % 200, 7, 2]
+            let ids: Vec<u8> = [5, 10 + row % 200, 7, 2]
                 .iter()
                 .flat_map(|id| id.to_le_bytes())
                 .collect();
