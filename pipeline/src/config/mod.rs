@@ -1,6 +1,7 @@
 //! The config file: what a user can turn, read strictly and checked before anything runs (spec/program.md, "Config").
 
 mod error;
+mod failed_images;
 mod read;
 mod section;
 mod sections;
@@ -8,6 +9,7 @@ mod validate;
 mod verify_hash;
 
 pub use error::ConfigError;
+pub use failed_images::FailedImages;
 pub use read::{Override, parse, read};
 pub use sections::{
     BackendChoice, Compression, Config, DeviceChoice, Features, Fetch, Image, Input, KeptImages, Output,
