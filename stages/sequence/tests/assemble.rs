@@ -2,7 +2,7 @@
 
 use img2tokens_schemas::{Order, Sequence, Vocabulary};
 use img2tokens_sequence::{
-    OrderPolicy, ParseError, Segment, SequenceConfig, SequenceError, SequenceStage, parse, parse_pair,
+    OrderPolicy, ParseError, Segment, SequenceConfig, SequenceError, SequenceStage, Span, parse, parse_pair,
 };
 use proptest::prelude::*;
 
