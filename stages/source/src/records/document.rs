@@ -55,7 +55,7 @@ mod tests {
 
     use super::*;
 
-    fn parts_of(images: Value, texts: Value) -> Result<usize, FailureReason> {
+    fn parts_of(images: &Value, texts: &Value) -> Result<usize, FailureReason> {
         let columns = DocumentColumns {
             images: "images".to_owned(),
             texts: "texts".to_owned(),
@@ -70,10 +70,10 @@ mod tests {
 
     #[test]
     fn either_shape_is_told_by_its_images() {
-        assert_eq!(parts_of(json!(["u", null]), json!([null, "a"])), Ok(2));
+        assert_eq!(parts_of(&json!(["u", null]), &json!([null, "a"])), Ok(2));
         let image = json!([{ "raw_url": "u", "matched_text_index": 0, "image_name": "x" }]);
-        assert_eq!(parts_of(image, json!(["a", "b"])), Ok(3));
-        assert_eq!(parts_of(json!([]), json!(["a", "b"])), Ok(2));
+        assert_eq!(parts_of(&image, &json!(["a", "b"])), Ok(3));
+        assert_eq!(parts_of(&json!([]), &json!(["a", "b"])), Ok(2));
     }
 
     #[test]
@@ -89,7 +89,7 @@ mod tests {
             ),
             (json!(["u", null]), json!([null, ["a"]])),
         ] {
-            assert_eq!(parts_of(images, texts), Err(FailureReason::CorruptRow));
+            assert_eq!(parts_of(&images, &texts), Err(FailureReason::CorruptRow));
         }
     }
 }
