@@ -26,7 +26,7 @@ import time
 from pathlib import Path
 
 from vs_pytorch.environment import TORCH, python_of
-from vs_pytorch.table import MERGERS, OURS, PYTORCH, agreement, chosen, speeds
+from vs_pytorch.table import MERGERS, OURS, PYTORCH, agreement, bits_of, chosen, speeds
 
 SCRIPTS = Path(__file__).resolve().parent
 PARTS = ("gemm", "torch", "ours")
@@ -58,7 +58,8 @@ class Results:
 
 def lines_of(command: list) -> tuple[list, int]:
     """The JSON lines that the command prints, and its peak memory in bytes."""
-    environment = os.environ | {"OMP_NUM_THREADS": command[command.index("--threads") + 1]}
+    threads = command[command.index("--threads") + 1]
+    environment = os.environ | {"OMP_NUM_THREADS": threads, "PYTHONPATH": str(SCRIPTS)}
     process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True, env=environment)
     printed = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -72,7 +73,7 @@ class Comparison:
     def __init__(self, options: argparse.Namespace):
         self.options = options
         self.model = ["--model", options.model, "--threads", str(options.threads)]
-        self.worker = [python_of(options.environment), SCRIPTS / "vs_pytorch" / "worker.py"]
+        self.worker = [python_of(options.environment), "-m", "vs_pytorch.worker"]
         if not (options.model / "config.json").exists():
             make = [self.worker[0], SCRIPTS / "make_random_model.py", options.model, "--pictures", *options.images]
             subprocess.run(make, check=True)
@@ -130,7 +131,7 @@ class Comparison:
             bench = [self.options.program, "bench", "vision", *program, "--batches", str(self.options.batches)]
             (found,), memory = lines_of([*bench, *self.pictures])
             about = {"side": OURS, "dtype": dtype, "merger": merger}
-            taken = ("batch_size", "images_per_s", "tokens_per_image", "peak_flops_per_s")
+            taken = ("batch_size", "images_per_s", "tokens_per_image", "flops_per_s", "peak_flops_per_s")
             self.results.add(kind="speed", **about, **{key: found[key] for key in taken}, peak_bytes=memory)
             if chosen(self.results.measured, kind="codes", **about):
                 continue
@@ -139,14 +140,8 @@ class Comparison:
             self.results.add(kind="codes", **about, kept=kept, codes=[one["codes"] for one in tokens])
 
     def tables(self) -> str:
-        config = json.loads((self.options.model / "config.json").read_text())
         measured = self.results.measured
-        return "\n\n".join((speeds(measured, config, parameters(self.options.model)), agreement(measured)))
-
-
-def bits_of(mask: str) -> list:
-    """`tokenize` prints a mask in hexadecimal, patch 0 in the first byte's lowest bit."""
-    return [byte >> bit & 1 for byte in bytes.fromhex(mask) for bit in range(8)]
+        return "\n\n".join((speeds(measured, parameters(self.options.model)), agreement(measured)))
 
 
 def parameters(model: Path) -> int:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes a model of LaVIT's full size with random weights: DEST/config.json and DEST/model.safetensors.
+"""Writes a model with random weights, of LaVIT's full size: DEST/config.json and DEST/model.safetensors.
 
 For measurements without the published weights. The weights are scaled so that activations stay of the order of one
 through all blocks, and the selector's last bias is set so that a third of the patches is kept, as a trained LaVIT
@@ -11,14 +11,11 @@ import argparse
 import json
 import math
 import sys
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-WIDTH, HEADS, MLP_RATIO, SIDE, PATCH = 1408, 16, 4.3637, 224, 14
-HIDDEN = int(WIDTH * MLP_RATIO)
-PATCHES = (SIDE // PATCH) ** 2
-CODES, CODE_DIM = 16384, 32
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 KEPT_SHARE = 1 / 3
 PICTURES = 4
@@ -26,55 +23,83 @@ PICTURES = 4
 PIECE = 1 << 22
 
 
-def linear(layer: str, outputs: int, inputs: int) -> list:
-    return [(f"{layer}.weight", [outputs, inputs]), (f"{layer}.bias", [outputs])]
+@dataclass(frozen=True)
+class Shapes:
+    """What config.json says; the defaults are LaVIT's. The tensors that follow are [key, shape]."""
+
+    image_size: int = 224
+    patch_size: int = 14
+    width: int = 1408
+    heads: int = 16
+    mlp_ratio: float = 4.3637
+    encoder_depth: int = 40
+    merger_depth: int = 12
+    codebook_size: int = 16384
+    code_dim: int = 32
+
+    @property
+    def patches(self) -> int:
+        return (self.image_size // self.patch_size) ** 2
+
+    def tensors(self) -> list:
+        return self.encoder() + self.selector() + self.merger() + self.codebook()
+
+    def linear(self, layer: str, outputs: int, inputs: int) -> list:
+        return [(f"{layer}.weight", [outputs, inputs]), (f"{layer}.bias", [outputs])]
+
+    def norm(self, layer: str) -> list:
+        return [(f"{layer}.weight", [self.width]), (f"{layer}.bias", [self.width])]
+
+    def square(self, layer: str) -> list:
+        return self.linear(layer, self.width, self.width)
+
+    def mlp(self, block: str) -> list:
+        hidden = int(self.width * self.mlp_ratio)
+        return self.linear(f"{block}.mlp.fc1", hidden, self.width) + self.linear(f"{block}.mlp.fc2", self.width, hidden)
+
+    def encoder(self) -> list:
+        tensors = [
+            ("encoder.cls_token", [1, 1, self.width]),
+            ("encoder.pos_embed", [1, self.patches + 1, self.width]),
+            ("encoder.patch_embed.proj.weight", [self.width, 3, self.patch_size, self.patch_size]),
+            ("encoder.patch_embed.proj.bias", [self.width]),
+        ]
+        for block in (f"encoder.blocks.{number}" for number in range(self.encoder_depth)):
+            tensors += self.norm(f"{block}.norm1")
+            tensors += [(f"{block}.attn.q_bias", [self.width]), (f"{block}.attn.v_bias", [self.width])]
+            tensors += [(f"{block}.attn.qkv.weight", [3 * self.width, self.width])] + self.square(f"{block}.attn.proj")
+            tensors += self.norm(f"{block}.norm2") + self.mlp(block)
+        return tensors
+
+    def selector(self) -> list:
+        tensors = self.norm("token_predictor.in_conv.0") + self.square("token_predictor.in_conv.1")
+        widths = (self.width, self.width // 2, self.width // 4, 2)
+        for layer, inputs, outputs in zip((0, 2, 4), widths, widths[1:]):
+            tensors += self.linear(f"token_predictor.out_conv.{layer}", outputs, inputs)
+        return tensors
+
+    def merger(self) -> list:
+        tensors = []
+        for block in (f"causal_encoder.blocks.{number}" for number in range(self.merger_depth)):
+            tensors += self.norm(f"{block}.norm0")
+            tensors += self.linear(f"{block}.token_causal_attn.qkv", 3 * self.width, self.width)
+            tensors += self.square(f"{block}.token_causal_attn.proj") + self.norm(f"{block}.norm1")
+            for part in ("query", "key", "value", "proj"):
+                tensors += self.square(f"{block}.token_cross_attn.{part}")
+            tensors += self.norm(f"{block}.norm2") + self.mlp(block)
+        return tensors + self.norm("causal_encoder.ln_vision") + self.norm("causal_encoder.norm")
+
+    def codebook(self) -> list:
+        tensors = [("quantize.embedding.weight", [self.codebook_size, self.code_dim])]
+        tensors += self.square("encode_task_layer.0")
+        return tensors + self.linear("encode_task_layer.2", self.code_dim, self.width)
 
 
-def norm(layer: str) -> list:
-    return [(f"{layer}.weight", [WIDTH]), (f"{layer}.bias", [WIDTH])]
-
-
-def mlp(block: str) -> list:
-    return linear(f"{block}.mlp.fc1", HIDDEN, WIDTH) + linear(f"{block}.mlp.fc2", WIDTH, HIDDEN)
-
-
-def encoder(depth: int) -> list:
-    tensors = [
-        ("encoder.cls_token", [1, 1, WIDTH]),
-        ("encoder.pos_embed", [1, PATCHES + 1, WIDTH]),
-        ("encoder.patch_embed.proj.weight", [WIDTH, 3, PATCH, PATCH]),
-        ("encoder.patch_embed.proj.bias", [WIDTH]),
-    ]
-    for block in (f"encoder.blocks.{number}" for number in range(depth)):
-        tensors += norm(f"{block}.norm1")
-        tensors += [(f"{block}.attn.q_bias", [WIDTH]), (f"{block}.attn.v_bias", [WIDTH])]
-        tensors += [(f"{block}.attn.qkv.weight", [3 * WIDTH, WIDTH])] + linear(f"{block}.attn.proj", WIDTH, WIDTH)
-        tensors += norm(f"{block}.norm2") + mlp(block)
-    return tensors
-
-
-def selector() -> list:
-    tensors = norm("token_predictor.in_conv.0") + linear("token_predictor.in_conv.1", WIDTH, WIDTH)
-    widths = (WIDTH, WIDTH // 2, WIDTH // 4, 2)
-    for layer, inputs, outputs in zip((0, 2, 4), widths, widths[1:]):
-        tensors += linear(f"token_predictor.out_conv.{layer}", outputs, inputs)
-    return tensors
-
-
-def merger(depth: int) -> list:
-    tensors = []
-    for block in (f"causal_encoder.blocks.{number}" for number in range(depth)):
-        tensors += norm(f"{block}.norm0") + linear(f"{block}.token_causal_attn.qkv", 3 * WIDTH, WIDTH)
-        tensors += linear(f"{block}.token_causal_attn.proj", WIDTH, WIDTH) + norm(f"{block}.norm1")
-        for part in ("query", "key", "value", "proj"):
-            tensors += linear(f"{block}.token_cross_attn.{part}", WIDTH, WIDTH)
-        tensors += norm(f"{block}.norm2") + mlp(block)
-    return tensors + norm("causal_encoder.ln_vision") + norm("causal_encoder.norm")
-
-
-def codebook() -> list:
-    tensors = [("quantize.embedding.weight", [CODES, CODE_DIM])]
-    return tensors + linear("encode_task_layer.0", WIDTH, WIDTH) + linear("encode_task_layer.2", CODE_DIM, WIDTH)
+SIZES = {
+    "full": Shapes(),
+    # The same architecture, for scripts that are tried on a CPU.
+    "small": Shapes(width=352, heads=4, encoder_depth=4, merger_depth=2, codebook_size=1024),
+}
 
 
 def scale_of(key: str, shape: list, depth: int) -> tuple[float, float]:
@@ -84,7 +109,7 @@ def scale_of(key: str, shape: list, depth: int) -> tuple[float, float]:
         is_norm = layer[-1] == "weight"
         return (1.0, 0.1) if is_norm else (0.0, 0.02)
     if key == "quantize.embedding.weight":
-        return 0.0, CODE_DIM**-0.5
+        return 0.0, shape[1] ** -0.5
     # Position outweighs content, so that what a picture shows moves the number of kept patches only a little.
     if key in ("encoder.cls_token", "encoder.pos_embed"):
         return 0.0, 1.0
@@ -99,11 +124,11 @@ def scale_of(key: str, shape: list, depth: int) -> tuple[float, float]:
 class Model:
     """The tensors of one safetensors file, read and written one at a time."""
 
-    def __init__(self, path: Path, tensors: list, dtype: str):
-        self.path, self.dtype = path, dtype
+    def __init__(self, path: Path, shapes: Shapes, dtype: str):
+        self.path, self.shapes, self.dtype = path, shapes, dtype
         self.size = {"f32": 4, "bf16": 2}[dtype]
         entries, end = {}, 0
-        for key, shape in tensors:
+        for key, shape in shapes.tensors():
             start, end = end, end + self.size * math.prod(shape)
             entries[key] = {"dtype": dtype.upper(), "shape": shape, "data_offsets": [start, end]}
         self.entries = entries
@@ -111,7 +136,8 @@ class Model:
         header += b" " * (-len(header) % 8)
         self.header = len(header).to_bytes(8, "little") + header
 
-    def write(self, generator: np.random.Generator, depth: dict) -> None:
+    def write(self, generator: np.random.Generator) -> None:
+        depth = {"encoder": self.shapes.encoder_depth, "causal_encoder": self.shapes.merger_depth}
         with open(self.path, "wb") as file:
             file.write(self.header)
             for key, entry in self.entries.items():
@@ -141,21 +167,21 @@ class Model:
             file.write(self.stored(numbers.astype(np.float32)))
 
 
-def natural_pictures(generator: np.random.Generator) -> np.ndarray:
-    """[PICTURES, 3, S, S], normalised: noise whose amplitude falls with 1/f, mostly the same in all colours."""
-    frequency = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE))
-    frequency[0, 0] = 1 / SIDE
-    noise = np.fft.rfft2(generator.standard_normal((PICTURES, 4, SIDE, SIDE))) / frequency
-    shapes = np.fft.irfft2(noise, s=(SIDE, SIDE))
+def natural_pictures(generator: np.random.Generator, count: int, side: int) -> np.ndarray:
+    """[count, 3, S, S], normalised: noise whose amplitude falls with 1/f, mostly the same in all colours."""
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side))
+    frequency[0, 0] = 1 / side
+    noise = np.fft.rfft2(generator.standard_normal((count, 4, side, side))) / frequency
+    shapes = np.fft.irfft2(noise, s=(side, side))
     shapes /= shapes.std(axis=(2, 3), keepdims=True)
     return (0.9 * shapes[:, :1] + 0.4 * shapes[:, 1:]).astype(np.float32)
 
 
-def prepared(paths: list) -> np.ndarray:
+def prepared(paths: list, side: int) -> np.ndarray:
     """The files as the model sees them: [pictures, 3, S, S]."""
     from PIL import Image
 
-    pictures = (Image.open(path).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC) for path in paths)
+    pictures = (Image.open(path).convert("RGB").resize((side, side), Image.Resampling.BICUBIC) for path in paths)
     pixels = np.stack([np.asarray(picture, np.float32) for picture in pictures]) / 255
     return ((pixels - np.float32(MEAN)) / np.float32(STD)).transpose(0, 3, 1, 2)
 
@@ -174,20 +200,21 @@ def gelu(x: np.ndarray) -> np.ndarray:
     return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
-def features(model: Model, pictures: np.ndarray, depth: int) -> np.ndarray:
+def features(model: Model, pictures: np.ndarray) -> np.ndarray:
     """The encoder: [pictures, N, D]."""
-    grid = SIDE // PATCH
-    patches = pictures.reshape(-1, 3, grid, PATCH, grid, PATCH).transpose(0, 2, 4, 1, 3, 5)
-    weight = model.read("encoder.patch_embed.proj.weight").reshape(WIDTH, -1)
-    x = patches.reshape(-1, PATCHES, weight.shape[1]) @ weight.T + model.read("encoder.patch_embed.proj.bias")
-    first = np.broadcast_to(model.read("encoder.cls_token"), (len(x), 1, WIDTH))
+    width, heads, patch = model.shapes.width, model.shapes.heads, model.shapes.patch_size
+    grid = model.shapes.image_size // patch
+    patches = pictures.reshape(-1, 3, grid, patch, grid, patch).transpose(0, 2, 4, 1, 3, 5)
+    weight = model.read("encoder.patch_embed.proj.weight").reshape(width, -1)
+    x = patches.reshape(-1, grid * grid, weight.shape[1]) @ weight.T + model.read("encoder.patch_embed.proj.bias")
+    first = np.broadcast_to(model.read("encoder.cls_token"), (len(x), 1, width))
     x = np.concatenate((first, x), axis=1) + model.read("encoder.pos_embed")
-    for block in (f"encoder.blocks.{number}" for number in range(depth)):
+    for block in (f"encoder.blocks.{number}" for number in range(model.shapes.encoder_depth)):
         qkv = layer_norm(model, f"{block}.norm1", x, 1e-6) @ model.read(f"{block}.attn.qkv.weight").T
         q, k, v = np.split(qkv, 3, axis=-1)
         q, v = q + model.read(f"{block}.attn.q_bias"), v + model.read(f"{block}.attn.v_bias")
-        q, k, v = (part.reshape(len(x), -1, HEADS, WIDTH // HEADS).transpose(0, 2, 1, 3) for part in (q, k, v))
-        scores = q @ k.transpose(0, 1, 3, 2) / np.float32(math.sqrt(WIDTH // HEADS))
+        q, k, v = (part.reshape(len(x), -1, heads, width // heads).transpose(0, 2, 1, 3) for part in (q, k, v))
+        scores = q @ k.transpose(0, 1, 3, 2) / np.float32(math.sqrt(width // heads))
         weights = np.exp(scores - scores.max(-1, keepdims=True))
         mixed = weights / weights.sum(-1, keepdims=True) @ v
         x = x + product(model, f"{block}.attn.proj", mixed.transpose(0, 2, 1, 3).reshape(x.shape))
@@ -207,9 +234,9 @@ def selector_logits(model: Model, x: np.ndarray) -> np.ndarray:
     return product(model, f"{layers}.out_conv.4", h)
 
 
-def set_kept_share(model: Model, pictures: np.ndarray, depth: int) -> list:
+def set_kept_share(model: Model, pictures: np.ndarray) -> list:
     """Moves the selector's last bias so that KEPT_SHARE of all patches is kept; gives each picture's number."""
-    logits = selector_logits(model, features(model, pictures, depth))
+    logits = selector_logits(model, features(model, pictures))
     gap = logits[..., 0] - logits[..., 1]
     bias = model.read("token_predictor.out_conv.4.bias")
     model.replace("token_predictor.out_conv.4.bias", bias - [np.quantile(gap, 1 - KEPT_SHARE), 0])
@@ -219,8 +246,9 @@ def set_kept_share(model: Model, pictures: np.ndarray, depth: int) -> list:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dest", type=Path, help="the directory, made if need be")
-    parser.add_argument("--encoder-depth", type=int, default=40, metavar="BLOCKS")
-    parser.add_argument("--merger-depth", type=int, default=12, metavar="BLOCKS")
+    parser.add_argument("--size", choices=SIZES, default="full")
+    parser.add_argument("--encoder-depth", type=int, metavar="BLOCKS")
+    parser.add_argument("--merger-depth", type=int, metavar="BLOCKS")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--dtype", choices=("f32", "bf16"), default="f32")
     parser.add_argument("--pictures", type=Path, nargs="+", metavar="FILE", help="keep a third of these pictures")
@@ -228,27 +256,18 @@ def main() -> None:
 
     options.dest.mkdir(parents=True, exist_ok=True)
     (options.dest / "config.json").unlink(missing_ok=True)
-    config = {
-        "image_size": SIDE,
-        "patch_size": PATCH,
-        "width": WIDTH,
-        "heads": HEADS,
-        "mlp_ratio": MLP_RATIO,
-        "encoder_depth": options.encoder_depth,
-        "merger_depth": options.merger_depth,
-        "codebook_size": CODES,
-        "code_dim": CODE_DIM,
-    }
-    tensors = encoder(options.encoder_depth) + selector() + merger(options.merger_depth) + codebook()
-    model = Model(options.dest / "model.safetensors", tensors, options.dtype)
+    depths = {"encoder_depth": options.encoder_depth, "merger_depth": options.merger_depth}
+    shapes = replace(SIZES[options.size], **{name: depth for name, depth in depths.items() if depth is not None})
+    model = Model(options.dest / "model.safetensors", shapes, options.dtype)
     generator = np.random.default_rng(options.seed)
-    model.write(generator, {"encoder": options.encoder_depth, "causal_encoder": options.merger_depth})
-    pictures = prepared(options.pictures) if options.pictures else natural_pictures(generator)
-    kept = set_kept_share(model, pictures, options.encoder_depth)
+    model.write(generator)
+    side = shapes.image_size
+    files = options.pictures
+    kept = set_kept_share(model, prepared(files, side) if files else natural_pictures(generator, PICTURES, side))
     # Last: a directory without it is no model, so one that was cut off is not taken for one.
-    (options.dest / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    (options.dest / "config.json").write_text(json.dumps(asdict(shapes), indent=1) + "\n")
     size = model.path.stat().st_size / 1e9
-    print(f"{model.path}: {len(tensors)} tensors, {size:.2f} GB; keeps {kept} of {PATCHES}", file=sys.stderr)
+    print(f"{model.path}: {len(model.entries)} tensors, {size:.2f} GB; keeps {kept} of {shapes.patches}", file=sys.stderr)
 
 
 if __name__ == "__main__":

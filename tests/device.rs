@@ -13,7 +13,7 @@ use std::path::Path;
 
 use img2tokens::exit::{Exit, Failed};
 use img2tokens::job::{Ask, Job};
-use img2tokens::model;
+use img2tokens::model::{self, Devices, Loaded};
 use img2tokens::run::Meters;
 use img2tokens::stop::StopTokens;
 use img2tokens_vision::{
@@ -26,14 +26,15 @@ type Fault = fn() -> VisionError;
 
 /// The real model, which fails in its place after some batches.
 struct Failing {
-    model: Box<dyn VisualTokenizer>,
+    config: ModelConfig,
+    model: Loaded,
     batches_left: usize,
     fault: Fault,
 }
 
 impl VisualTokenizer for Failing {
     fn config(&self) -> &ModelConfig {
-        self.model.config()
+        &self.config
     }
 
     fn tokenize(
@@ -42,7 +43,7 @@ impl VisualTokenizer for Failing {
     ) -> Result<Vec<Result<TokenizedPicture, NotFinite>>, VisionError> {
         let left = self.batches_left.checked_sub(1);
         self.batches_left = left.ok_or_else(self.fault)?;
-        self.model.tokenize(batch)
+        self.model.first().tokenize(batch)
     }
 }
 
@@ -61,12 +62,14 @@ fn run_into(scene: &SmallRun, batches: usize, fault: Fault) -> Failed {
         let mut job = Job::prepare(ask).await.unwrap();
         let model = model::open(&job.config.vision, None).unwrap();
         let failing = Failing {
+            config: model.config().clone(),
             model: model::load(&job.config.vision, Extras::default(), &model).unwrap(),
             batches_left: batches,
             fault,
         };
         let units = std::mem::take(&mut job.units);
-        job.run_with(Box::new(failing), units, Meters::default(), StopTokens::default())
+        let loaded = Loaded::one(failing, 2, Devices::Cpu);
+        job.run_with(loaded, units, Meters::default(), StopTokens::default())
             .await
     });
     Failed::run(ran.unwrap_err())

@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use img2tokens_sequence::PackMethod;
 use img2tokens_vision::{Dtype, Merger};
 
-use crate::config::{BackendChoice, DeviceChoice, ProviderChoice, SelectionChoice, Vision};
+use crate::config::{BackendChoice, BatchSize, DeviceChoice, ProviderChoice, SelectionChoice, Vision};
 use crate::export::Format;
 
 pub use bench_fetch::BenchFetchArgs;
@@ -86,7 +86,7 @@ pub struct ModelArgs {
     /// The library that computes
     #[arg(long, value_enum, default_value_t = BackendChoice::Candle)]
     pub backend: BackendChoice,
-    /// auto, cpu or cuda:N
+    /// auto, cpu, cuda:N or cuda:all
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
     /// The precision of weights and products: f32, bf16 or f16
@@ -107,9 +107,9 @@ pub struct ModelArgs {
     /// How the merger computes: full or packed
     #[arg(long, default_value = Merger::Full.name())]
     pub merger: Merger,
-    /// Images computed at once; without effect on ids
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    pub batch_size: u32,
+    /// Images computed at once, or auto; without effect on ids
+    #[arg(long, value_name = "N|auto", default_value_t = BatchSize::Auto)]
+    pub batch_size: BatchSize,
     /// Threads of the CPU backend; by default all cores
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4_096))]
     pub threads: Option<u32>,
@@ -138,7 +138,7 @@ impl ModelArgs {
             backend: self.backend,
             device: self.device,
             dtype: self.dtype,
-            batch_size: self.batch_size as usize,
+            batch_size: self.batch_size,
             selection: self.selection,
             seed: self.seed,
             merger: self.merger,

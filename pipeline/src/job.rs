@@ -6,14 +6,14 @@ use std::sync::Arc;
 use img2tokens_schemas::OptionalColumns;
 use img2tokens_shard::{Destination, Encoding, ShardConfig, ShardError};
 use img2tokens_source::{Input, InputFormat, Source, SourceError, expand};
-use img2tokens_vision::{ModelConfig, VisualTokenizer};
+use img2tokens_vision::ModelConfig;
 use serde_json::json;
 
 use crate::config::{Compression, Config, KeptImages, Output, VerifyHash};
 use crate::corpus::TextCorpus;
 use crate::embedded::{self, EmbeddedSamples};
 use crate::local_copy;
-use crate::model::{self, Model};
+use crate::model::{self, Loaded, Model};
 use crate::packing::packing;
 use crate::plan::{self, Corpus, Followed, Identity, Plan, PlanError, Wanted};
 use crate::run::{self, Flow, Meters, PlannedUnit, Run, RunError};
@@ -114,8 +114,9 @@ impl Job {
         stop: StopTokens,
     ) -> anyhow::Result<Totals> {
         let extras = model::extras(&self.config.output);
-        let tokenizer = model::load(&self.config.vision, extras, &self.model)?;
-        self.run_with(tokenizer, units, meters, stop).await
+        let loaded = model::load(&self.config.vision, extras, &self.model)?;
+        tracing::info!("{} pictures a batch on {}", loaded.batch_size, loaded.devices);
+        self.run_with(loaded, units, meters, stop).await
     }
 
     /// The same with a model that is loaded already.
@@ -124,20 +125,20 @@ impl Job {
     /// As [`run::run`].
     pub async fn run_with(
         self,
-        tokenizer: Box<dyn VisualTokenizer>,
+        loaded: Loaded,
         units: Vec<PlannedUnit>,
         meters: Meters,
         stop: StopTokens,
     ) -> anyhow::Result<Totals> {
         let flow = Flow {
             fetches: self.config.fetch.concurrency,
-            batch_size: self.config.vision.batch_size,
+            batch_size: loaded.batch_size,
             unit_rows: self.config.input.unit_rows,
         };
         let ran = run::run(Run {
             stages: self.stages,
             texts: self.texts.map(Arc::new),
-            tokenizer,
+            tokenizers: loaded.into_tokenizers(),
             units,
             destination: self.destination,
             shard: Arc::new(self.shard),

@@ -1,18 +1,23 @@
 //! From the `[vision]` section to a model on its device.
 
+mod cuda;
+mod loaded;
 mod onnx;
 
 use std::path::Path;
 
 use img2tokens_vision::{
     Checkpoint, CheckpointError, Extras, FeatureMerger, ModelConfig, ModelSource, Noise, Selection,
-    TokenCount, TokenCountError, VisionError, VisualTokenizer,
+    TokenCount, TokenCountError, VisionError,
 };
 use img2tokens_vision_candle::{CandleTokenizer, Settings};
+use img2tokens_vision_cuda::Unavailable;
 use img2tokens_vision_onnx::{ExportedModel, ExportedModelError, LibraryError};
 
 use crate::config::{BackendChoice, DeviceChoice, Features, Output, SelectionChoice, Vision};
+use cuda::Computes;
 
+pub use loaded::{Devices, Loaded};
 pub use onnx::OnnxModel;
 
 /// A model whose files are whole; its weights are not loaded yet.
@@ -73,15 +78,6 @@ impl Model {
             Self::Onnx(_) => onnx::features(extras).map(|_| None),
         }
     }
-
-    /// What computes it.
-    #[must_use]
-    pub fn device(&self) -> String {
-        match self {
-            Self::Checkpoint(_) => "cpu".to_owned(),
-            Self::Onnx(model) => model.provider.to_string(),
-        }
-    }
 }
 
 /// A model that cannot be had.
@@ -99,8 +95,13 @@ pub enum ModelError {
         source: Box<CheckpointError>,
     },
     /// Its device.
-    #[error("vision.device = \"{0}\": this program has no CUDA backend yet; use cpu or auto")]
-    NoCuda(DeviceChoice),
+    #[error("vision.device = \"{device}\": {why}")]
+    NoCuda {
+        /// As configured.
+        device: DeviceChoice,
+        /// Why not.
+        why: Unavailable,
+    },
     /// Bounds on tokens that its pictures cannot keep to.
     #[error("vision.min_tokens, vision.max_tokens: {0}")]
     TokenCount(#[from] TokenCountError),
@@ -184,13 +185,16 @@ pub const fn extras(output: &Output) -> Extras {
     }
 }
 
-/// Loads a model onto the configured device.
+/// Loads a model onto the configured devices.
 ///
 /// # Errors
-/// If the device is not to be had, the backend has no such extras, or a tensor is missing or misshapen.
-pub fn load(vision: &Vision, extras: Extras, model: &Model) -> Result<Box<dyn VisualTokenizer>, ModelError> {
+/// If a device is not to be had, the backend has no such extras, or a tensor is missing or misshapen.
+pub fn load(vision: &Vision, extras: Extras, model: &Model) -> Result<Loaded, ModelError> {
     let loaded = match model {
-        Model::Checkpoint(checkpoint) => load_candle(vision, extras, checkpoint)?,
+        Model::Checkpoint(checkpoint) => match cuda::computes(vision.device)? {
+            Computes::Cpu => load_candle(vision, extras, checkpoint)?,
+            Computes::Cuda(cards) => cuda::load(cards, vision, extras, checkpoint)?,
+        },
         Model::Onnx(model) => model.load(vision, extras)?,
     };
     loaded.map_err(|source| ModelError::Load {
@@ -199,10 +203,11 @@ pub fn load(vision: &Vision, extras: Extras, model: &Model) -> Result<Box<dyn Vi
     })
 }
 
-type Loaded = Result<Box<dyn VisualTokenizer>, VisionError>;
-
-fn load_candle(vision: &Vision, extras: Extras, checkpoint: &Checkpoint) -> Result<Loaded, ModelError> {
-    check(vision, checkpoint.config())?;
+fn load_candle(
+    vision: &Vision,
+    extras: Extras,
+    checkpoint: &Checkpoint,
+) -> Result<Result<Loaded, VisionError>, ModelError> {
     let settings = Settings {
         dtype: vision.dtype,
         selection: selection(vision, checkpoint.config())?,
@@ -210,11 +215,9 @@ fn load_candle(vision: &Vision, extras: Extras, checkpoint: &Checkpoint) -> Resu
         extras,
         threads: threads(vision),
     };
-    Ok(CandleTokenizer::new(checkpoint, settings).map(boxed))
-}
-
-fn boxed(tokenizer: impl VisualTokenizer + 'static) -> Box<dyn VisualTokenizer> {
-    Box::new(tokenizer)
+    let batch_size = vision.batch_size.on_cpu();
+    let tokenizer = CandleTokenizer::new(checkpoint, settings);
+    Ok(tokenizer.map(|tokenizer| Loaded::one(tokenizer, batch_size, Devices::Cpu)))
 }
 
 fn unreadable(error: CheckpointError) -> ModelError {
@@ -230,8 +233,8 @@ fn exported(error: ExportedModelError) -> ModelError {
 /// # Errors
 /// Names the setting.
 pub fn check(vision: &Vision, config: &ModelConfig) -> Result<(), ModelError> {
-    if let (BackendChoice::Candle, DeviceChoice::Cuda(_)) = (vision.backend, vision.device) {
-        return Err(ModelError::NoCuda(vision.device));
+    if vision.backend == BackendChoice::Candle {
+        cuda::check(vision.device)?;
     }
     selection(vision, config).map(drop)
 }

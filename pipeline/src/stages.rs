@@ -206,6 +206,8 @@ pub fn fetch_config(fetch: &Fetch) -> FetchConfig {
         stall_timeout: default.stall_timeout.mul_f64(longer),
         timeout,
         retries: fetch.retries,
+        max_retry_after: Duration::from_secs_f64(fetch.max_retry_after_s),
+        breaker_failures: fetch.breaker_failures,
         max_bytes: fetch.max_bytes,
         max_bytes_in_flight: fetch.max_bytes_in_flight,
         max_redirects: fetch.max_redirects,

@@ -1,9 +1,10 @@
-"""LaVIT's visual tokenizer in PyTorch, eager, for the comparison alone: shared/spec/tokenizer.md, section by section.
+"""LaVIT's visual tokenizer in PyTorch, eager, for comparisons alone: shared/spec/tokenizer.md, section by section.
 
 Modules are named so that the keys of `model.safetensors` are those of `state_dict()`. Shapes: B pictures, N patches,
 D wide, T kept tokens, K codes of d.
 """
 
+import functools
 import json
 import math
 from pathlib import Path
@@ -39,7 +40,16 @@ def joined(x: Tensor) -> Tensor:
     return x.transpose(1, 2).flatten(2)
 
 
+def materialised_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Product, softmax and product in turn, as the published code writes them."""
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+    return scores.softmax(-1).to(v.dtype) @ v
+
+
 class EncoderAttention(nn.Module):
+    # PyTorch's fastest way to the values of `materialised_attention`, softmax in float32 included.
+    attention = staticmethod(F.scaled_dot_product_attention)
+
     def __init__(self, config: dict):
         super().__init__()
         width, self.heads = config["width"], config["heads"]
@@ -51,8 +61,7 @@ class EncoderAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         bias = torch.cat((self.q_bias, torch.zeros_like(self.v_bias), self.v_bias))
         q, k, v = (in_heads(part, self.heads) for part in F.linear(x, self.qkv.weight, bias).chunk(3, dim=-1))
-        # Its product, softmax in float32 and product, fused: PyTorch's fastest way to the same values.
-        return self.proj(joined(F.scaled_dot_product_attention(q, k, v)))
+        return self.proj(joined(self.attention(q, k, v)))
 
 
 class EncoderBlock(nn.Module):
@@ -80,9 +89,17 @@ class Encoder(nn.Module):
         self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(3, width, patch, patch)})
         self.blocks = nn.ModuleList(EncoderBlock(config) for _ in range(config["encoder_depth"]))
 
-    def forward(self, pixels: Tensor) -> Tensor:
+    def attend_by(self, attention) -> None:
+        for block in self.blocks:
+            block.attn.attention = attention
+
+    def embedded(self, pixels: Tensor) -> Tensor:
+        """What the blocks begin with: [B, 1 + N, D], the class token first."""
         x = self.patch_embed["proj"](pixels).flatten(2).transpose(1, 2)
-        x = torch.cat((self.cls_token.expand(len(x), -1, -1), x), dim=1) + self.pos_embed
+        return torch.cat((self.cls_token.expand(len(x), -1, -1), x), dim=1) + self.pos_embed
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        x = self.embedded(pixels)
         for block in self.blocks:
             x = block(x)
         return x[:, 1:]
@@ -104,7 +121,7 @@ class Selector(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(x.device.type, enabled=False):
             local, whole = self.in_conv(x.float()).chunk(2, dim=-1)
             whole = whole.mean(dim=1, keepdim=True).expand_as(local)
             return F.log_softmax(self.out_conv(torch.cat((local, whole), dim=-1)), dim=-1)
@@ -189,35 +206,52 @@ class Tokenizer(nn.Module):
         )
 
     @torch.inference_mode()
-    def forward(self, pixels: Tensor, gumbel: Tensor | None = None) -> list[tuple[Tensor, Tensor]]:
-        """Each picture's mask [N] of kept patches and codes [T]. `pixels` as `normalised` gives them."""
+    def forward(self, pixels: Tensor, gumbel: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The mask [B, N] of kept patches, and their codes [T], picture after picture. `pixels` as `normalised` gives."""
         dtype = self.encoder.patch_embed["proj"].weight.dtype
-        with torch.autocast("cpu", dtype=dtype, enabled=dtype != torch.float32):
+        with torch.autocast(pixels.device.type, dtype=dtype, enabled=dtype != torch.float32):
             features = self.encoder(pixels)
             scores = self.token_predictor(features)
             if gumbel is not None:
                 scores = scores + gumbel
             kept = scores[..., 0] >= scores[..., 1]
-            return list(zip(kept, self.codes(features, kept)))
+            return kept, self.codes(features, kept)
 
-    def codes(self, features: Tensor, kept: Tensor) -> list[Tensor]:
-        """Sections 4 and 5, of all pictures' kept tokens at once."""
-        tokens = self.causal_encoder(features, kept.float())[kept]
+    def codes(self, features: Tensor, kept: Tensor) -> Tensor:
+        """Sections 4 and 5."""
+        return self.nearest(self.causal_encoder(features, kept.float())[kept])
+
+    def nearest(self, tokens: Tensor) -> Tensor:
+        """Section 5: [.., D] -> [..]."""
         z = self.encode_task_layer(tokens)
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(z.device.type, enabled=False):
             z = F.normalize(z.float(), dim=-1, eps=1e-12)
             book = self.quantize["embedding"].weight
-            distance = z.square().sum(1, keepdim=True) + book.square().sum(1) - 2 * z @ book.T
-            return distance.argmin(dim=1).split(kept.sum(1).tolist())
+            distance = z.square().sum(-1, keepdim=True) + book.square().sum(1) - 2 * z @ book.T
+            return distance.argmin(dim=-1)
 
 
-def normalised(pictures: np.ndarray) -> Tensor:
+def by_picture(kept: Tensor, codes: Tensor) -> dict:
+    """What `Tokenizer` gives, as lists: of each picture its mask and its codes."""
+    return {
+        "kept": kept.int().tolist(),
+        "codes": [part.tolist() for part in codes.split(kept.sum(1).tolist())],
+    }
+
+
+@functools.cache
+def of_channels(device: torch.device) -> tuple[Tensor, Tensor]:
+    """MEAN and STD on the device. Kept, as a CUDA graph cannot hold their copy to it."""
+    return tuple(torch.tensor(values, device=device).view(3, 1, 1) for values in (MEAN, STD))
+
+
+def normalised(pictures: Tensor) -> Tensor:
     """[B, S, S, 3] of bytes -> [B, 3, S, S]; section 1."""
-    scaled = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
-    return (scaled - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    mean, std = of_channels(pictures.device)
+    return (pictures.permute(0, 3, 1, 2).float() / 255 - mean) / std
 
 
-def load(directory: Path, dtype: str) -> Tokenizer:
+def load(directory: Path, dtype: str, device: str = "cpu") -> Tokenizer:
     """The model in `directory`. With bf16 Linear and Conv weights are cast (section 7), but for the selector's."""
     with torch.device("meta"):
         model = Tokenizer(json.loads((directory / "config.json").read_text())).eval()
@@ -238,6 +272,6 @@ def load(directory: Path, dtype: str) -> Tokenizer:
             file.seek(start + entry["data_offsets"][0])
             file.readinto(stored.view(torch.uint8).numpy())
             cast = torch.bfloat16 if dtype == "bf16" and key in products else torch.float32
-            weights[key] = stored.to(cast).view(entry["shape"])
+            weights[key] = stored.to(device, cast).view(entry["shape"])
     model.load_state_dict(weights, assign=True)
     return model

@@ -11,41 +11,44 @@ HEAD = (
 )
 
 
-def flops(config: dict, merger: str, kept: float) -> float:
-    """Operations of one picture's matrix products, attention's too, a multiply-add as two."""
-    d, patch = config["width"], config["patch_size"]
-    hidden, n = int(d * config["mlp_ratio"]), (config["image_size"] // patch) ** 2
-
-    def block(rows: float) -> float:
-        return rows * (4 * d * d + 2 * d * hidden) + 2 * rows * rows * d
-
-    encoder = n * 3 * patch * patch * d + config["encoder_depth"] * block(n + 1)
-    selector = n * (d * d + d * d / 2 + d * d / 8 + d / 2)
-    # The packed merger computes the kept tokens, and the dropped ones' values and their mean.
-    rows, values = (n, n) if merger == "full" else (kept, n - kept + 1)
-    cross = 2 * rows * d * d + n * d * d + values * d * d + rows * n * d + rows * values * d
-    code = d * d + d * config["code_dim"] + config["code_dim"] * config["codebook_size"]
-    return 2 * (encoder + selector + config["merger_depth"] * (block(rows) + cross) + kept * code)
-
-
 def chosen(measured: list, **wanted: str) -> list:
     return [one for one in measured if all(one.get(key) == value for key, value in wanted.items())]
 
 
-def speeds(measured: list, config: dict, parameters: int) -> str:
+def fastest(measured: list, **wanted: str) -> dict | None:
+    speeds = chosen(measured, kind="speed", **wanted)
+    return max(speeds, key=lambda one: one["images_per_s"], default=None)
+
+
+def flops_per_image(measured: list, merger: str) -> float | None:
+    """What `bench vision` counted with this merger: operations of matrix products, a multiply-add as two. They go with the
+    tokens that a picture keeps: on average as many on both sides."""
+    counted = fastest(measured, side=OURS, merger=merger)
+    return counted and ratio(counted.get("flops_per_s"), counted["images_per_s"])
+
+
+def shown(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def ratio(value: float | None, of: float | None) -> float | None:
+    return value / of if value and of else None
+
+
+def speeds(measured: list, parameters: int) -> str:
     """A row for each side, dtype and merger: the fastest round's speed and the largest memory of any."""
     lines = [HEAD]
     for dtype in ("f32", "bf16"):
         gemm = max((one["flops_per_s"] for one in chosen(measured, kind="gemm", dtype=dtype)), default=None)
-        rivals = chosen(measured, kind="speed", side=PYTORCH, dtype=dtype)
-        rival = max((one["images_per_s"] for one in rivals), default=None)
+        rival = fastest(measured, side=PYTORCH, dtype=dtype)
         for side, merger in ((PYTORCH, "full"), *((OURS, merger) for merger in MERGERS)):
             rounds = chosen(measured, kind="speed", side=side, dtype=dtype, merger=merger)
             if not rounds:
                 continue
-            best = max(rounds, key=lambda one: one["images_per_s"])
-            done = best["images_per_s"] * flops(config, merger, best["tokens_per_image"])
-            peak = max((one["peak_flops_per_s"] or 0 for one in rounds), default=0)
+            best = fastest(rounds)
+            done = flops_per_image(measured, merger)
+            done = done and done * best["images_per_s"]
+            peak = max(one["peak_flops_per_s"] or 0 for one in rounds)
             memory = max(one["peak_bytes"] for one in rounds)
             weights = parameters * {"f32": 4, "bf16": 2}[dtype]
             cells = [
@@ -55,10 +58,10 @@ def speeds(measured: list, config: dict, parameters: int) -> str:
                 str(best["batch_size"]),
                 f"{best['tokens_per_image']:.1f}",
                 f"{best['images_per_s']:.3f}",
-                f"{best['images_per_s'] / rival:.2f}" if rival else "-",
-                f"{done / 1e9:.0f}",
-                f"{done / gemm:.0%}" if gemm else "-",
-                f"{done / peak:.0%}" if peak else "-",
+                shown(rival and best["images_per_s"] / rival["images_per_s"], ".2f"),
+                shown(done and done / 1e9, ".0f"),
+                shown(ratio(done, gemm), ".0%"),
+                shown(ratio(done, peak), ".0%"),
                 f"{memory / 2**30:.2f}",
                 f"{(memory - weights) / 2**30:.2f}",
             ]
@@ -95,12 +98,12 @@ def agreement(measured: list) -> str:
 
 
 def compared(one: dict, other: dict) -> tuple[str, str]:
-    """Mask bits alike; and of the patches that either keeps, those that both keep with the same code."""
+    """Mask bits alike; and of the patches that both keep, those with the same code."""
     bits = same_bits = patches = same_codes = 0
     for a, b in zip(pictures_of(one), pictures_of(other), strict=True):
         bits += len(a[0])
         same_bits += sum(mine == theirs for mine, theirs in zip(a[0], b[0], strict=True))
-        patches += len(a[1].keys() | b[1].keys())
+        patches += len(a[1].keys() & b[1].keys())
         same_codes += len(a[1].items() & b[1].items())
     codes = f"{same_codes} of {patches} ({same_codes / max(patches, 1):.2%})"
     return f"{same_bits} of {bits} ({same_bits / bits:.2%})", codes
@@ -110,3 +113,8 @@ def pictures_of(measurement: dict) -> list:
     """Each picture's mask, and its codes by patch."""
     pictures = zip(measurement["kept"], measurement["codes"], strict=True)
     return [(mask, dict(zip((at for at, bit in enumerate(mask) if bit), ids, strict=True))) for mask, ids in pictures]
+
+
+def bits_of(mask: str) -> list:
+    """`tokenize` prints a mask in hexadecimal, patch 0 in the first byte's lowest bit."""
+    return [byte >> bit & 1 for byte in bytes.fromhex(mask) for bit in range(8)]

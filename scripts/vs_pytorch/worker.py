@@ -11,39 +11,62 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from lavit import Tokenizer, load, normalised
 from PIL import Image
+from torch import Tensor
+
+from .fast import Fast
+from .lavit import Tokenizer, by_picture, load, materialised_attention, normalised
 
 
 def golden(arguments: argparse.Namespace) -> dict:
-    """Every mask bit and code of the golden data, argmax, Gumbel and edge masks; an error at the first difference."""
+    """Every mask bit and code of the golden data, argmax, Gumbel and edge masks; an error at the first difference.
+
+    By all forms: eager with either attention, and the fast one, from the golden features, as it has no noise.
+    """
     bits = codes = 0
     for directory in (arguments.golden / "small_a", arguments.golden / "small_b"):
-        model = load(directory, "f32")
+        fused, materialised = load(directory, "f32"), load(directory, "f32")
+        materialised.encoder.attend_by(materialised_attention)
+        fast = Fast(load(directory, "f32"), room=fused.encoder.pos_embed.shape[1] - 1)
         for path in sorted(directory.glob("*.npz")):
             stored = np.load(path)
-            for case, kept, found in golden_cases(model, path, stored):
+            cases = [*golden_cases(fused, path, stored), *golden_cases(materialised, path, stored)]
+            for case, kept, found in cases + fast_cases(fast, path, stored):
                 expected = (stored[f"keep_{case}"].astype(bool), stored[f"ids_{case}"])
-                same = np.array_equal(kept.numpy(), expected[0]) and np.array_equal(found.numpy(), expected[1])
+                same = np.array_equal(kept.flatten().numpy(), expected[0]) and np.array_equal(found.numpy(), expected[1])
                 if not same:
                     raise SystemExit(f"{path}: {case}: PyTorch's mask or codes differ from the golden data")
                 bits, codes = bits + kept.numel(), codes + found.numel()
     return {"mask_bits": bits, "codes": codes}
 
 
+def masks_of(stored: dict) -> dict:
+    """Each case's mask, [1, N]."""
+    keys = (key for key in stored if key.startswith("keep_"))
+    return {key.removeprefix("keep_"): torch.from_numpy(stored[key].astype(bool))[None] for key in keys}
+
+
+def features_of(path: Path) -> Tensor:
+    """The encoder's golden features, [1, N, D]."""
+    stored = np.load(path.with_name(path.name.removeprefix("edge_")))
+    return torch.from_numpy(stored["encoder_features"])[None, 1:]
+
+
+def fast_cases(fast: Fast, path: Path, stored: dict) -> list:
+    masks = {} if path.name.startswith("trace_") else masks_of(stored)
+    return [(case, kept, fast.codes(features_of(path), kept)[0, : kept.sum()]) for case, kept in masks.items()]
+
+
 def golden_cases(model: Tokenizer, path: Path, stored: dict):
     """(case, mask, codes) for every case of the file; a trace has none."""
     if "resized_u8" in stored:
-        pixels = normalised(stored["resized_u8"][None])
-        yield "argmax", *model(pixels)[0]
-        yield "gumbel", *model(pixels, torch.from_numpy(stored["gumbel"])[None])[0]
+        pixels = normalised(torch.from_numpy(stored["resized_u8"])[None])
+        yield "argmax", *model(pixels)
+        yield "gumbel", *model(pixels, torch.from_numpy(stored["gumbel"])[None])
     elif path.name.startswith("edge_"):
-        features = np.load(path.with_name(path.name.removeprefix("edge_")))["encoder_features"][None, 1:]
-        for key in stored:
-            if key.startswith("keep_"):
-                kept = torch.from_numpy(stored[key].astype(bool))
-                with torch.inference_mode():
-                    yield key.removeprefix("keep_"), kept, model.codes(torch.from_numpy(features), kept[None])[0]
+        for case, kept in masks_of(stored).items():
+            with torch.inference_mode():
+                yield case, kept, model.codes(features_of(path), kept)
 
 
 def pictures(arguments: argparse.Namespace) -> dict:
@@ -77,17 +100,15 @@ def gemm(arguments: argparse.Namespace) -> dict:
 def model(arguments: argparse.Namespace) -> dict:
     """Seconds for all pictures at each batch size, and their masks and codes (those of the last batch size)."""
     tokenizer = load(arguments.model, arguments.dtype)
-    pixels = normalised(np.stack([np.asarray(Image.open(path).convert("RGB")) for path in arguments.images]))
+    pictures = np.stack([np.asarray(Image.open(path).convert("RGB")) for path in arguments.images])
+    pixels = normalised(torch.from_numpy(pictures))
     seconds = {}
     for batch in arguments.batch_sizes:
         parts = pixels.split(batch)
         tokenizer(parts[0])  # not measured: first use of this size
-        seconds[batch], found = timed(lambda: [tokens for part in parts for tokens in tokenizer(part)])
-    return {
-        "seconds": seconds,
-        "kept": [kept.int().tolist() for kept, _ in found],
-        "codes": [codes.tolist() for _, codes in found],
-    }
+        seconds[batch], found = timed(lambda: [tokenizer(part) for part in parts])
+    kept, codes = (torch.cat(parts) for parts in zip(*found))
+    return {"seconds": seconds, **by_picture(kept, codes)}
 
 
 def timed(work):

@@ -20,4 +20,4 @@ pub use order::{OutOfOrder, Reorder};
 pub use telemetry::{Meter, Reading};
 pub use threads::{ThreadDied, each_on_threads};
 pub use tokio_util::sync::CancellationToken;
-pub use worker::{WorkerError, work_on_thread};
+pub use worker::{WorkerError, work_on_threads};

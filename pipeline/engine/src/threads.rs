@@ -45,6 +45,7 @@ where
         let (report, ended) = oneshot::channel();
         let run = move || {
             while let Some(record) = next(&input, &meter) {
+                meter.take(1);
                 if cancel.is_cancelled() || !cross(|| work(record), &output, &meter) {
                     break;
                 }
@@ -62,14 +63,13 @@ where
 }
 
 /// The next record, for whichever thread is first.
-fn next<In>(input: &Mutex<Receiver<In>>, meter: &Meter) -> Option<In> {
+pub(crate) fn next<In>(input: &Mutex<Receiver<In>>, meter: &Meter) -> Option<In> {
     let idle_since = Instant::now();
     let record = input
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .blocking_recv()?;
     meter.starved_since(idle_since);
-    meter.take(1);
     Some(record)
 }
 

@@ -7,7 +7,7 @@ use img2tokens_vision::{Dtype, Merger};
 use img2tokens_vision_hub::{Repository, Revision};
 
 use super::{ModelArgs, OnnxArgs};
-use crate::config::{BackendChoice, DeviceChoice, SelectionChoice};
+use crate::config::{BackendChoice, BatchSize, DeviceChoice, SelectionChoice};
 
 /// `model`
 #[derive(Debug, Subcommand)]
@@ -133,7 +133,7 @@ pub struct ModelVerifyArgs {
 /// What both sides of `model verify` share.
 #[derive(Debug, Args)]
 pub struct SharedArgs {
-    /// auto, cpu or cuda:N
+    /// auto, cpu, cuda:N or cuda:all
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
     /// How patches are selected
@@ -142,9 +142,9 @@ pub struct SharedArgs {
     /// The seed of --selection gumbel
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Images computed at once; without effect on ids
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    pub batch_size: u32,
+    /// Images computed at once, or auto; without effect on ids
+    #[arg(long, value_name = "N|auto", default_value_t = BatchSize::Auto)]
+    pub batch_size: BatchSize,
     /// Threads of the CPU backend; by default all cores
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4_096))]
     pub threads: Option<u32>,

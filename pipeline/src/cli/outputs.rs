@@ -27,7 +27,7 @@ pub struct AgainArgs {
     /// The model of the plan: a directory or builtin:nano
     #[arg(long, requires = "deep", default_value = "builtin:nano")]
     pub model: String,
-    /// auto, cpu or cuda:N
+    /// auto, cpu, cuda:N or cuda:all
     #[arg(long, requires = "deep", default_value = "auto")]
     pub device: DeviceChoice,
     /// Threads of the CPU backend; by default all cores

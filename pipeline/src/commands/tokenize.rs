@@ -24,15 +24,15 @@ pub(super) async fn tokenize(args: &TokenizeArgs) -> Result<Exit, Failed> {
         .await
         .map_err(Failed::usage)?;
     let opened = model::open(&vision, args.model.model_config.as_deref()).map_err(Failed::usage)?;
-    let mut tokenizer = model::load(&vision, extras, &opened).map_err(Failed::usage)?;
-    let size = u32::try_from(tokenizer.config().image_size).map_err(Failed::usage)?;
+    let mut loaded = model::load(&vision, extras, &opened).map_err(Failed::usage)?;
+    let size = u32::try_from(opened.config().image_size).map_err(Failed::usage)?;
     let images = ImageStage::new(ImageConfig {
         size,
         ..ImageConfig::default()
     });
     let mut all_done = true;
-    for paths in args.images.chunks(vision.batch_size) {
-        all_done &= tokenize_batch(tokenizer.as_mut(), &images, paths).map_err(Failed::run)?;
+    for paths in args.images.chunks(loaded.batch_size) {
+        all_done &= tokenize_batch(loaded.first(), &images, paths).map_err(Failed::run)?;
     }
     Ok(if all_done { Exit::Done } else { Exit::Failed })
 }

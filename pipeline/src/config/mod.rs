@@ -1,5 +1,7 @@
 //! The config file: what a user can turn, read strictly and checked before anything runs (spec/program.md, "Config").
 
+mod batch_size;
+mod device;
 mod error;
 mod failed_images;
 mod read;
@@ -8,11 +10,13 @@ mod sections;
 mod validate;
 mod verify_hash;
 
+pub use batch_size::BatchSize;
+pub use device::DeviceChoice;
 pub use error::ConfigError;
 pub use failed_images::FailedImages;
 pub use read::{Override, parse, read};
 pub use sections::{
-    BackendChoice, Compression, Config, DeviceChoice, Features, Fetch, Image, Input, KeptImages, Output,
-    ProviderChoice, SelectionChoice, Sequence, Text, TextCorpus, Vision,
+    BackendChoice, Compression, Config, Features, Fetch, Image, Input, KeptImages, Output, ProviderChoice,
+    SelectionChoice, Sequence, Text, TextCorpus, Vision,
 };
 pub use verify_hash::VerifyHash;

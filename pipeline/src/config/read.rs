@@ -175,7 +175,7 @@ mod tests {
         assert!(error.contains("fetch.concurrency = \"many\""), "{error}");
         let error = read_text(&format!("{LEAST}[vision]\ndevice = \"tpu\"\n"), &[]).unwrap_err();
         assert!(
-            error.contains("vision.device") && error.contains("auto, cpu, cuda:N"),
+            error.contains("vision.device") && error.contains("auto, cpu, cuda:N, cuda:all"),
             "{error}"
         );
         let error = read_text(&format!("{LEAST}[fetch]\nconcurrency = 0\n"), &[]).unwrap_err();
@@ -214,7 +214,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.output.path, "elsewhere");
-        assert_eq!(config.vision.batch_size, 7);
+        assert_eq!(config.vision.batch_size, crate::config::BatchSize::Pictures(7));
         assert_eq!(
             config.sequence.order,
             img2tokens_sequence::OrderPolicy::Probability(0.25)

@@ -12,6 +12,8 @@ use img2tokens_text::Cleanup;
 use img2tokens_vision::{Dtype, Merger};
 use serde::{Deserialize, Serialize};
 
+use super::batch_size::BatchSize;
+use super::device::DeviceChoice;
 use super::failed_images::FailedImages;
 use super::section::section;
 use super::verify_hash::VerifyHash;
@@ -86,6 +88,10 @@ section! {
         timeout_s: f64 = 30.0,
         /// Further attempts after a transient failure.
         retries: u32 = 2,
+        /// The longest Retry-After that is waited for, in seconds; the URLs of a host that asks for more fail.
+        max_retry_after_s: f64 = 30.0,
+        /// Transient failures in a row after which a host is not asked for a minute; 0: never.
+        breaker_failures: u32 = 20,
         /// The largest body accepted, in bytes.
         max_bytes: u64 = 20 * 1024 * 1024,
         /// The most bytes of bodies held at one time, at least max_bytes.
@@ -141,12 +147,12 @@ section! {
         model: String = "builtin:nano".to_owned(),
         /// candle or onnx.
         backend: BackendChoice = BackendChoice::Candle,
-        /// auto, cpu or cuda:N.
+        /// auto, cpu, cuda:N or cuda:all. auto is cuda:0, or the CPU where that cannot be used.
         device: DeviceChoice = DeviceChoice::Auto,
         /// f32, bf16 or f16.
         dtype: Dtype = Dtype::F32,
-        /// Pictures in one batch; without effect on ids.
-        batch_size: usize = 32,
+        /// Pictures in one batch, or auto: 32 on a CPU, on a GPU 256 or as many as its memory holds. Without effect on ids.
+        batch_size: BatchSize = BatchSize::Auto,
         /// argmax or gumbel.
         selection: SelectionChoice = SelectionChoice::Argmax,
         /// The seed of the gumbel noise.
@@ -187,58 +193,6 @@ pub enum ProviderChoice {
     Cuda,
     /// TensorRT, and CUDA for what it does not take.
     Tensorrt,
-}
-
-/// `vision.device`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeviceChoice {
-    /// A GPU if there is one, else the CPU.
-    Auto,
-    /// The CPU.
-    Cpu,
-    /// The CUDA device of this number.
-    Cuda(u32),
-}
-
-impl std::str::FromStr for DeviceChoice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda(0)),
-            _ => text
-                .strip_prefix("cuda:")
-                .and_then(|number| number.parse().ok())
-                .map(Self::Cuda)
-                .ok_or_else(|| format!("`{text}` is none of auto, cpu, cuda:N")),
-        }
-    }
-}
-
-impl std::fmt::Display for DeviceChoice {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Auto => formatter.write_str("auto"),
-            Self::Cpu => formatter.write_str("cpu"),
-            Self::Cuda(number) => write!(formatter, "cuda:{number}"),
-        }
-    }
-}
-
-impl Serialize for DeviceChoice {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for DeviceChoice {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
 }
 
 /// `vision.selection`

@@ -27,7 +27,6 @@ pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
         ("fetch.per_host", config.fetch.per_host as u64),
         ("fetch.max_bytes", config.fetch.max_bytes),
         ("image.max_pixels", config.image.max_pixels),
-        ("vision.batch_size", config.vision.batch_size as u64),
         ("vision.threads", config.vision.threads.unwrap_or(1) as u64),
         ("vision.max_tokens", config.vision.max_tokens.unwrap_or(1) as u64),
         ("text.max_tokens", config.text.max_tokens as u64),
@@ -41,6 +40,7 @@ pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
     let seconds = [
         ("fetch.timeout_s", config.fetch.timeout_s),
         ("fetch.host_wait_s", config.fetch.host_wait_s),
+        ("fetch.max_retry_after_s", config.fetch.max_retry_after_s),
     ];
     if let Some((key, value)) = seconds
         .into_iter()

@@ -2,29 +2,28 @@
 
 use img2tokens_image::ImageStage;
 use img2tokens_schemas::{Digest, VisualTokens};
-use img2tokens_vision::{Picture, PixelBatch, VisualTokenizer};
+use img2tokens_vision::{Picture, PixelBatch};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use super::Report;
 use super::draw::DrawnPair;
 use super::pictures::Found;
+use crate::model::Loaded;
 
 /// The thread that owns the model.
 pub(super) struct Comparison {
     images: ImageStage,
-    tokenizer: Box<dyn VisualTokenizer>,
-    batch_size: usize,
+    model: Loaded,
     waiting: Vec<(DrawnPair, Picture)>,
     report: Report,
 }
 
 impl Comparison {
-    pub(super) fn new(images: ImageStage, tokenizer: Box<dyn VisualTokenizer>, batch_size: usize) -> Self {
+    pub(super) fn new(images: ImageStage, model: Loaded) -> Self {
         Self {
             images,
-            tokenizer,
-            batch_size,
+            model,
             waiting: Vec::new(),
             report: Report::default(),
         }
@@ -37,7 +36,7 @@ impl Comparison {
     pub(super) fn compare_all(mut self, mut queue: mpsc::Receiver<Found>) -> anyhow::Result<Report> {
         while let Some(found) = queue.blocking_recv() {
             self.prepare(found);
-            if self.waiting.len() >= self.batch_size {
+            if self.waiting.len() >= self.model.batch_size {
                 self.compare_waiting()?;
             }
         }
@@ -71,7 +70,7 @@ impl Comparison {
             return Ok(());
         }
         let (pairs, pictures): (Vec<_>, Vec<_>) = self.waiting.drain(..).unzip();
-        let made = self.tokenizer.tokenize(&PixelBatch::new(pictures)?)?;
+        let made = self.model.first().tokenize(&PixelBatch::new(pictures)?)?;
         for (pair, made) in pairs.iter().zip(made) {
             self.report.compared += 1;
             match made {

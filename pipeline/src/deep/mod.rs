@@ -59,13 +59,13 @@ pub async fn verify(
             config.vision.model
         );
     }
-    let tokenizer = model::load(&config.vision, Extras::default(), &opened)?;
+    let loaded = model::load(&config.vision, Extras::default(), &opened)?;
     let images = ImageStage::new(stages::image_config(&config.image, opened.config())?);
     let samples = embedded::start_if_asked(config).await?;
     let pictures = Pictures::new(config, plan, samples.as_ref()).await?;
     let drawn = draw::draw(destination, count, seed).await?;
-    let (found, queue) = mpsc::channel(config.vision.batch_size);
-    let comparison = Comparison::new(images, tokenizer, config.vision.batch_size);
+    let (found, queue) = mpsc::channel(loaded.batch_size);
+    let comparison = Comparison::new(images, loaded);
     let compared = spawn_blocking(move || comparison.compare_all(queue));
     pictures.send(destination, drawn, found).await;
     let report = compared.await.context("the thread of the model died")??;

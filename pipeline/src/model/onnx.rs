@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use img2tokens_vision::{Dtype, Extras, FeatureMerger, Merger};
+use img2tokens_vision::{Dtype, Extras, FeatureMerger, Merger, VisionError};
 use img2tokens_vision_onnx::{ExportedModel, OnnxTokenizer, Provider, Runtime, Settings};
 
-use super::{Loaded, ModelError, boxed, exported, selection, threads};
+use super::{Devices, Loaded, ModelError, exported, selection, threads};
 use crate::config::{DeviceChoice, ProviderChoice, Vision};
 
 /// Exported graphs, and what is to run them.
@@ -43,14 +43,20 @@ impl OnnxModel {
     }
 
     /// Loads the graphs.
-    pub(super) fn load(&self, vision: &Vision, extras: Extras) -> Result<Loaded, ModelError> {
+    pub(super) fn load(
+        &self,
+        vision: &Vision,
+        extras: Extras,
+    ) -> Result<Result<Loaded, VisionError>, ModelError> {
         let settings = Settings {
             selection: selection(vision, self.files.config())?,
             features: features(extras)?,
             threads: threads(vision),
             provider: self.provider,
         };
-        Ok(OnnxTokenizer::new(&self.files, &self.runtime, settings).map(boxed))
+        let (batch_size, devices) = (vision.batch_size.on_cpu(), Devices::Onnx(self.provider));
+        let tokenizer = OnnxTokenizer::new(&self.files, &self.runtime, settings);
+        Ok(tokenizer.map(|tokenizer| Loaded::one(tokenizer, batch_size, devices)))
     }
 }
 
@@ -79,7 +85,7 @@ pub(super) fn features(extras: Extras) -> Result<bool, ModelError> {
 fn provider(vision: &Vision) -> Result<Provider, ModelError> {
     let device = match vision.device {
         DeviceChoice::Cuda(device) => device,
-        _ => 0,
+        DeviceChoice::Auto | DeviceChoice::Cpu | DeviceChoice::AllCuda => 0,
     };
     match (vision.onnx_provider, vision.device) {
         (None | Some(ProviderChoice::Cpu), DeviceChoice::Auto | DeviceChoice::Cpu) => Ok(Provider::Cpu),
@@ -90,6 +96,10 @@ fn provider(vision: &Vision) -> Result<Provider, ModelError> {
         (Some(ProviderChoice::Tensorrt), DeviceChoice::Auto | DeviceChoice::Cuda(_)) => {
             Ok(Provider::TensorRt { device })
         }
+        (_, DeviceChoice::AllCuda) => Err(ModelError::OnnxSetting {
+            setting: "vision.device = \"cuda:all\"".to_owned(),
+            why: "ONNX Runtime computes on one device: name it, as cuda:0",
+        }),
         (Some(_), _) => Err(ModelError::OnnxSetting {
             setting: format!("vision.device = \"{}\"", vision.device),
             why: "vision.onnx_provider names another kind of device",

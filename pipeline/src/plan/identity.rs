@@ -175,7 +175,7 @@ mod tests {
     fn speed_is_no_part_of_the_identity_and_content_is() {
         let planned = identity(&Config::default());
         let mut config = Config::default();
-        config.vision.batch_size = 7;
+        config.vision.batch_size = crate::config::BatchSize::Pictures(7);
         config.vision.threads = Some(1);
         config.fetch.concurrency = 3;
         assert_eq!(identity(&config).hash(), planned.hash());

@@ -185,7 +185,7 @@ fn matches(stated: &StatedDigest, sha256: Digest, bytes: &[u8]) -> Option<bool> 
     }
 }
 
-/// Tokenizes batches: runs on the thread that owns the model.
+/// Tokenizes batches: runs on the thread that owns the tokenizer.
 pub(super) fn tokenize_with(
     mut tokenizer: Box<dyn VisualTokenizer>,
     meter: Arc<Meter>,

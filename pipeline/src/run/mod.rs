@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use img2tokens_engine::{
-    BatchLimits, CancellationToken, each_concurrently, each_on_threads, gather_batches, work_on_thread,
+    BatchLimits, CancellationToken, each_concurrently, each_on_threads, gather_batches, work_on_threads,
 };
 use img2tokens_shard::{Destination, ShardConfig};
 use img2tokens_vision::VisualTokenizer;
@@ -95,8 +95,8 @@ pub struct Run {
     pub stages: Stages,
     /// The corpus of texts, if one is mixed in.
     pub texts: Option<Arc<TextCorpus>>,
-    /// The model on its device.
-    pub tokenizer: Box<dyn VisualTokenizer>,
+    /// The model on its devices: they share the batches.
+    pub tokenizers: Vec<Box<dyn VisualTokenizer>>,
     /// What is to be done.
     pub units: Vec<PlannedUnit>,
     /// Where shards go.
@@ -122,7 +122,7 @@ pub async fn run(run: Run) -> Result<Totals, RunError> {
     let Run {
         stages,
         texts,
-        tokenizer,
+        tokenizers,
         units,
         destination,
         shard,
@@ -184,8 +184,9 @@ pub async fn run(run: Run) -> Result<Totals, RunError> {
 
     let (meter, stop) = (meters.vision.clone(), cancel.clone());
     hops.spawn(async move {
-        let tokenize = hops::tokenize_with(tokenizer, meter.clone());
-        work_on_thread("vision", batches, tokens_out, meter, stop, tokenize).await?;
+        let tokenize = |tokenizer| hops::tokenize_with(tokenizer, meter.clone());
+        let works = tokenizers.into_iter().map(tokenize).collect();
+        work_on_threads("vision", works, batches, tokens_out, meter.clone(), stop).await?;
         Ok(Totals::default())
     });
 

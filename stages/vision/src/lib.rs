@@ -19,11 +19,11 @@ mod tokenizer;
 mod work;
 
 pub use checkpoint::{
-    Checkpoint, CheckpointError, DecoderCheckpoint, ModelSource, SaveError, Tensor, TensorDtype, Tensors,
-    UnknownBuiltin,
+    Checkpoint, CheckpointError, DecoderCheckpoint, ModelSource, Prefixed, SaveError, Tensor, TensorDtype,
+    Tensors, UnknownBuiltin,
 };
 pub use config::{ConfigError, ModelConfig};
 pub use error::{NotFinite, VisionError, of_picture};
 pub use selection::{Noise, Selection, TokenCount, TokenCountError};
 pub use settings::{Dtype, Extras, FeatureMerger, Merger, UnknownSetting};
-pub use tokenizer::{BatchError, Picture, PixelBatch, TokenizedPicture, VisualTokenizer};
+pub use tokenizer::{BatchError, PartSeconds, Picture, PixelBatch, TokenizedPicture, VisualTokenizer};

@@ -98,6 +98,21 @@ pub struct TokenizedPicture {
     pub reconstruction: Option<f32>,
 }
 
+/// Seconds that a device spent on the parts of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct PartSeconds {
+    /// Pixels to the device.
+    pub copy: f64,
+    /// The encoder.
+    pub encoder: f64,
+    /// The selector, and the decision.
+    pub selector: f64,
+    /// The merger.
+    pub merger: f64,
+    /// Projection and search.
+    pub quantiser: f64,
+}
+
 /// A model that turns pictures into visual tokens. One thread owns it.
 pub trait VisualTokenizer: Send {
     /// The shapes of the model behind it.
@@ -114,6 +129,11 @@ pub trait VisualTokenizer: Send {
         &mut self,
         batch: &PixelBatch,
     ) -> Result<Vec<Result<TokenizedPicture, NotFinite>>, VisionError>;
+
+    /// The seconds spent on each part since this was asked last, of a backend that measures them.
+    fn take_part_seconds(&mut self) -> Option<PartSeconds> {
+        None
+    }
 }
 
 #[cfg(test)]

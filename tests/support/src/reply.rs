@@ -10,6 +10,7 @@ pub struct Reply {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Bytes,
     pub(crate) together: usize,
+    pub(crate) after: usize,
 }
 
 impl Reply {
@@ -21,6 +22,7 @@ impl Reply {
             headers: Vec::new(),
             body: body.into(),
             together: 1,
+            after: 0,
         }
     }
 
@@ -78,6 +80,13 @@ impl Reply {
     #[must_use]
     pub const fn together(mut self, count: usize) -> Self {
         self.together = count;
+        self
+    }
+
+    /// The same, but sent only when the site has sent `count` replies: proof that those did not wait for this one.
+    #[must_use]
+    pub const fn after(mut self, count: usize) -> Self {
+        self.after = count;
         self
     }
 }

@@ -20,7 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::Barrier,
+    sync::{Barrier, watch},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -53,6 +53,8 @@ pub struct Asked {
 #[derive(Debug, Default)]
 struct Pages {
     state: Mutex<State>,
+    /// Replies sent so far.
+    sent: watch::Sender<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -228,6 +230,8 @@ async fn answer(pages: Arc<Pages>, request: Request<Incoming>) -> Result<Respons
     let response = match due {
         Some((reply, together)) => {
             together.wait().await;
+            // It fails only when the sender is gone, which is here.
+            let _ = pages.sent.subscribe().wait_for(|sent| *sent >= reply.after).await;
             response_of(match range {
                 Some(range) => reply.part(range),
                 None => reply,
@@ -236,6 +240,7 @@ async fn answer(pages: Arc<Pages>, request: Request<Incoming>) -> Result<Respons
         None => response_of(Reply::status(404)),
     };
     pages.lock().in_flight -= 1;
+    pages.sent.send_modify(|sent| *sent += 1);
     Ok(response)
 }
 

@@ -65,15 +65,15 @@ fn tokenize_all(
     paths: &[PathBuf],
 ) -> Result<Vec<Result<VisualTokens, Failure>>, Failed> {
     let vision = side.vision();
-    let mut tokenizer = model::load(&vision, Extras::default(), opened).map_err(Failed::usage)?;
+    let mut loaded = model::load(&vision, Extras::default(), opened).map_err(Failed::usage)?;
     let size = u32::try_from(opened.config().image_size).map_err(Failed::usage)?;
     let images = ImageStage::new(ImageConfig {
         size,
         ..ImageConfig::default()
     });
     let mut tokens = Vec::new();
-    for paths in paths.chunks(vision.batch_size) {
-        let made = tokenized(tokenizer.as_mut(), &images, paths).map_err(Failed::run)?;
+    for paths in paths.chunks(loaded.batch_size) {
+        let made = tokenized(loaded.first(), &images, paths).map_err(Failed::run)?;
         tokens.extend(
             made.into_iter()
                 .map(|picture| picture.map(|picture| picture.tokens)),

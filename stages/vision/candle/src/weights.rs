@@ -1,7 +1,7 @@
 //! From a checkpoint's tensors to layers.
 
 use candle_core::{Device, Tensor};
-use img2tokens_vision::{Dtype, Tensors, VisionError};
+use img2tokens_vision::{Dtype, Prefixed, Tensors, VisionError};
 
 use crate::error::failed;
 use crate::layers::{LayerNorm, Linear, Mlp};
@@ -9,8 +9,7 @@ use crate::layers::{LayerNorm, Linear, Mlp};
 /// Makes layers of tensors, those under a prefix.
 #[derive(Clone)]
 pub(crate) struct Weights<'a> {
-    tensors: &'a dyn Tensors,
-    prefix: String,
+    tensors: Prefixed<'a>,
     dtype: Dtype,
 }
 
@@ -18,8 +17,7 @@ impl<'a> Weights<'a> {
     /// All of them; `dtype` is that of the matrix products.
     pub(crate) fn new(tensors: &'a dyn Tensors, dtype: Dtype) -> Self {
         Self {
-            tensors,
-            prefix: String::new(),
+            tensors: Prefixed::new(tensors),
             dtype,
         }
     }
@@ -35,8 +33,8 @@ impl<'a> Weights<'a> {
     /// The tensors under `name.`.
     pub(crate) fn under(&self, name: impl std::fmt::Display) -> Self {
         Self {
-            prefix: format!("{}{name}.", self.prefix),
-            ..self.clone()
+            tensors: self.tensors.under(name),
+            dtype: self.dtype,
         }
     }
 
@@ -47,10 +45,7 @@ impl<'a> Weights<'a> {
 
     /// A tensor's numbers in float32.
     pub(crate) fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, VisionError> {
-        let key = format!("{}{name}", self.prefix);
-        let values = self.tensors.tensor(&key, shape)?.to_f32();
-        self.tensors.release(&key);
-        Ok(values)
+        Ok(self.tensors.values(name, shape)?)
     }
 
     /// A tensor in float32.
