@@ -8,19 +8,15 @@
 
 mod program;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::builder::{Int32Builder, ListBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, StringArray};
 use img2tokens_test_support::{Reply, StaticSite};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::file::properties::WriterProperties;
-use program::{code, messages, run, shared, succeed, write_config, write_pairs};
+use program::{code, messages, rewrite_column, run, shared, succeed, write_config, write_pairs};
 
 /// A finished output of two units of four pairs, one of which fails.
 struct Case {
@@ -91,44 +87,8 @@ impl Case {
 
     /// Rewrites a unit's data file with one column changed, and lets its stats vouch for the new bytes.
     fn rewrite(&self, unit: usize, column: &str, change: impl Fn(&ArrayRef) -> ArrayRef) {
-        let file = self.file(&format!("data/part-{unit:05}.parquet"));
-        rewrite_parquet(&file, column, change);
-        let bytes = std::fs::read(&file).unwrap();
-        let stats = self.file(&format!("stats/part-{unit:05}.json"));
-        let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&stats).unwrap()).unwrap();
-        json["data_file"]["size"] = bytes.len().into();
-        json["data_file"]["blake3"] = blake3::hash(&bytes).to_hex().as_str().into();
-        std::fs::write(&stats, json.to_string()).unwrap();
+        rewrite_column(&self.folder.path().join("out"), unit, column, change);
     }
-}
-
-fn rewrite_parquet(file: &Path, column: &str, change: impl Fn(&ArrayRef) -> ArrayRef) {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(file).unwrap()).unwrap();
-    let described = builder.metadata().file_metadata().key_value_metadata().cloned();
-    let mut batches: Vec<RecordBatch> = builder.build().unwrap().map(Result::unwrap).collect();
-    assert_eq!(batches.len(), 1, "a small table");
-    let batch = batches.pop().unwrap();
-    let schema = Arc::new(
-        batch
-            .schema()
-            .as_ref()
-            .clone()
-            .with_metadata(arrow_schema::Metadata::default()),
-    );
-    let mut columns = batch.columns().to_vec();
-    let place = schema.index_of(column).unwrap();
-    columns[place] = change(&columns[place]);
-    let batch = RecordBatch::try_new(schema.clone(), columns).unwrap();
-    let described = described.map(|pairs| {
-        let ours = pairs.into_iter().filter(|pair| pair.key != "ARROW:schema");
-        ours.collect()
-    });
-    let properties = WriterProperties::builder()
-        .set_key_value_metadata(described)
-        .build();
-    let mut writer = ArrowWriter::try_new(File::create(file).unwrap(), schema, Some(properties)).unwrap();
-    writer.write(&batch).unwrap();
-    writer.close().unwrap();
 }
 
 fn exchange(one: &Path, other: &Path) {

@@ -76,9 +76,9 @@ configs:
   data_files: data/*.parquet
 ---
 
-# Token sequences of image-text pairs
+# Token sequences of {content}
 
-Made by {program}: {sequences} sequences from {pairs} pairs; {failed} pairs failed and {filtered} rows were left out by
+Made by {program}: {sequences} sequences from {pairs} {kind}; {failed} {kind} failed and {filtered} rows were left out by
 filters, of {rows} rows in all.{taken_down}
 
 - Visual tokenizer: LaVIT's dynamic tokenizer, digest `{digest}`, {image} px, codebook of {codebook} codes.
@@ -94,7 +94,7 @@ filters, of {rows} rows in all.{taken_down}
 
 ## What failed
 
-| reason | pairs |
+| reason | {kind} |
 |---|---|
 {failures}
 ## Where it comes from
@@ -108,8 +108,10 @@ data = load_dataset("parquet", data_files="data/*.parquet", split="train")
 print(data[0]["input_ids"])
 ```
 
-`failures/` has a row for every pair that gave no sequence, `stats/` the counts and checksums of every shard.
+`failures/` has a row for each of the {kind} that gave no sequence, `stats/` the counts and checksums of every shard.
 "#,
+        content = content(plan),
+        kind = kind(plan),
         program = plan.program,
         sequences = totals.sequences,
         pairs = totals.pairs,
@@ -125,7 +127,7 @@ print(data[0]["input_ids"])
         merger = settings["vision"]["merger"],
         backend = settings["vision"]["backend"],
         tokenizer = plan.identity.tokenizer,
-        order = order(settings),
+        order = order_of_rows(plan),
         bos = settings["sequence"]["bos"],
         eos = settings["sequence"]["eos"],
         least = totals.image_codes.min().unwrap_or(0),
@@ -136,6 +138,49 @@ print(data[0]["input_ids"])
         origin = origin(plan),
         left = image_on_the_left(settings),
     )
+}
+
+/// What rows are called.
+fn kind(plan: &Plan) -> &'static str {
+    match plan.has_documents() {
+        true => "documents",
+        false => "pairs",
+    }
+}
+
+/// What the dataset is made of.
+fn content(plan: &Plan) -> &'static str {
+    match plan.has_documents() {
+        true => "documents, of texts and images in their order",
+        false => "image-text pairs",
+    }
+}
+
+/// What comes first in a sequence.
+fn order_of_rows(plan: &Plan) -> String {
+    match plan.has_documents() {
+        true => "`document`, texts and images as they stand in the document".to_owned(),
+        false => order(&plan.identity.settings),
+    }
+}
+
+/// The images of documents: how many, and which are missing.
+fn images_of_documents(totals: &Totals) -> String {
+    let mut text = format!(
+        "- {} images in documents (column `images`)",
+        totals.document_images
+    );
+    for (place, (reason, count)) in totals.dropped_images.iter().enumerate() {
+        let lead = if place == 0 {
+            "; left out of them, as `dropped_images` says:"
+        } else {
+            ","
+        };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{lead} {count} {reason}");
+    }
+    text.push_str(".\n");
+    text
 }
 
 /// Inputs, of many only the first ones; program, plan and settings.
@@ -192,6 +237,9 @@ fn optional_columns(plan: &Plan, totals: &Totals) -> String {
             "- `image_features`: a row of {} half-precision numbers for each kept patch, by {merger}.",
             model.config.width
         );
+    }
+    if plan.has_documents() {
+        text.push_str(&images_of_documents(totals));
     }
     if let Some(mean) = totals.reconstruction.mean() {
         let _ = writeln!(

@@ -270,6 +270,7 @@ fn shard_config(
             caption_truncated: config.text.mark_truncated,
             text_dropped: config.sequence.text_dropout > 0.0,
             digest_matches: config.fetch.verify_hash == VerifyHash::Record,
+            documents: plan.has_documents(),
         },
         kept: plan
             .inputs

@@ -12,7 +12,7 @@ use img2tokens_source::{Source, SourceConfig};
 use img2tokens_text::{TextConfig, TextStage};
 use img2tokens_vision::ModelConfig;
 
-use crate::config::{Config, Fetch, Image, Input, KeptImages, Text, TextCorpus, VerifyHash};
+use crate::config::{Config, FailedImages, Fetch, Image, Input, KeptImages, Text, TextCorpus, VerifyHash};
 use crate::packing::pack_config;
 use crate::run::Captions;
 
@@ -36,6 +36,8 @@ pub struct Stages {
     pub verify_hash: VerifyHash,
     /// Which pictures are kept.
     pub keep_images: KeptImages,
+    /// What becomes of documents of which an image fails.
+    pub failed_images: FailedImages,
 }
 
 /// A stage that cannot be set up.
@@ -104,6 +106,7 @@ impl Stages {
             text,
             verify_hash: config.fetch.verify_hash,
             keep_images: config.output.images,
+            failed_images: config.sequence.failed_images,
         })
     }
 }
@@ -148,6 +151,9 @@ pub fn source_config(input: &Input) -> SourceConfig {
         caption_columns: input.caption_columns.clone(),
         key_column: input.key_column.clone(),
         digest_column: input.digest_column.clone(),
+        images_column: input.images_column.clone(),
+        texts_column: input.texts_column.clone(),
+        max_images: input.max_images,
         quoting: input.quoting,
         keep_columns: input.keep_columns.clone(),
         filters: input.filters.clone(),

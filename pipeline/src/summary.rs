@@ -22,6 +22,10 @@ pub struct Totals {
     pub sequences: u64,
     /// Failed pairs by reason.
     pub failures: BTreeMap<FailureReason, u64>,
+    /// Images in the sequences of documents.
+    pub document_images: u64,
+    /// Images that documents go without, by reason.
+    pub dropped_images: BTreeMap<FailureReason, u64>,
     /// Codes of an image.
     pub image_codes: Distribution,
     /// Ids of a sequence.
@@ -49,6 +53,10 @@ impl Totals {
         for (reason, count) in &stats.failures {
             *self.failures.entry(*reason).or_default() += count;
         }
+        self.document_images += stats.document_images;
+        for (reason, count) in &stats.dropped_images {
+            *self.dropped_images.entry(*reason).or_default() += count;
+        }
         self.image_codes.merge(&stats.image_codes);
         self.input_ids.merge(&stats.input_ids);
         self.texts += stats.texts;
@@ -72,6 +80,8 @@ impl Totals {
             pairs,
             sequences,
             failures,
+            document_images,
+            dropped_images,
             image_codes,
             input_ids,
             texts,
@@ -88,6 +98,10 @@ impl Totals {
         for (reason, count) in failures {
             *self.failures.entry(*reason).or_default() += count;
         }
+        self.document_images += document_images;
+        for (reason, count) in dropped_images {
+            *self.dropped_images.entry(*reason).or_default() += count;
+        }
         self.image_codes.merge(image_codes);
         self.input_ids.merge(input_ids);
         self.texts += texts;
@@ -95,6 +109,22 @@ impl Totals {
         self.texts_dropped += texts_dropped;
         self.packed.merge(packed);
         self.reconstruction.merge(reconstruction);
+    }
+
+    /// Images that documents go without, whatever the reason.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped_images.values().sum()
+    }
+
+    /// What rows are called: a run has documents or pairs.
+    #[must_use]
+    pub const fn rows_are(&self) -> &'static str {
+        if self.document_images > 0 {
+            "documents"
+        } else {
+            "pairs"
+        }
     }
 
     /// Failed pairs, whatever the reason.
@@ -147,14 +177,17 @@ impl fmt::Display for Summary {
         )?;
         if totals.units > 0 {
             let pairs_in = totals.rows - totals.filtered;
-            writeln!(f, "pairs in      {pairs_in}{}", filtered(totals.filtered))?;
+            let rows = totals.rows_are();
+            let label = format!("{rows} in");
+            writeln!(f, "{label:<14}{pairs_in}{}", filtered(totals.filtered))?;
             writeln!(
                 f,
-                "sequences out {} from {} pairs{}",
+                "sequences out {} from {} {rows}{}",
                 totals.sequences,
                 totals.pairs,
                 mixed_in(totals.texts)
             )?;
+            write_images(f, totals)?;
             writeln!(f, "failed        {}", totals.failed())?;
             for (reason, count) in &totals.failures {
                 writeln!(f, "  {count:>7}     {reason}")?;
@@ -192,7 +225,7 @@ impl fmt::Display for Summary {
             }
             writeln!(
                 f,
-                "speed         {:.1} pairs/s over {seconds:.1} s",
+                "speed         {:.1} {rows}/s over {seconds:.1} s",
                 pairs_in as f64 / seconds
             )?;
         }
@@ -203,6 +236,18 @@ impl fmt::Display for Summary {
             self.output
         )
     }
+}
+
+/// The images of documents, and of those that were dropped why.
+fn write_images(f: &mut fmt::Formatter<'_>, totals: &Totals) -> fmt::Result {
+    if totals.document_images > 0 {
+        let (images, dropped) = (totals.document_images, totals.dropped());
+        writeln!(f, "images        {images}, {dropped} more were dropped")?;
+    }
+    for (reason, count) in &totals.dropped_images {
+        writeln!(f, "  {count:>7}     {reason}")?;
+    }
+    Ok(())
 }
 
 fn mixed_in(texts: u64) -> String {

@@ -34,17 +34,23 @@ pub enum InputColumn {
     Text,
     /// The row's own name.
     Key,
+    /// A document's images.
+    Images,
+    /// A document's texts.
+    Texts,
 }
 
 impl InputColumn {
     /// The names by which the known datasets call it, the first match winning: LAION-400M and LAION-2B, Re-LAION, COYO,
-    /// DataComp (spec/sequences.md, "LAION's own columns").
+    /// DataComp (spec/sequences.md, "LAION's own columns"); of documents OBELICS and MMC4.
     #[must_use]
     pub const fn known_names(self) -> &'static [&'static str] {
         match self {
             Self::Url => &["URL", "url", "image_url"],
             Self::Text => &["TEXT", "caption", "text", "top_caption"],
             Self::Key => &["key", "uid", "id", "hash"],
+            Self::Images => &["images", "image_info"],
+            Self::Texts => &["texts", "text_list"],
         }
     }
 }
@@ -67,6 +73,58 @@ pub fn data_fields() -> Fields {
         Field::new("width", DataType::Int32, false),
         Field::new("height", DataType::Int32, false),
         Field::new("sha256", DataType::Utf8, false),
+    ]
+    .into()
+}
+
+/// The columns that documents have beside those of all rows, each a list of parts in the order of the document; in the
+/// sequence of a text alone they are empty. (`images`: `start` and `len` are where an image's codes stand in `input_ids`,
+/// `place` is its place in the input's list; `texts`: likewise its ids.)
+#[must_use]
+pub fn document_fields() -> Fields {
+    let column = |name, parts| Field::new(name, list_of(DataType::Struct(parts)), false);
+    vec![
+        column("images", document_image_fields()),
+        column("texts", document_text_fields()),
+        column("dropped_images", dropped_image_fields()),
+    ]
+    .into()
+}
+
+/// An item of `images` ([`crate::DocumentImage`]).
+#[must_use]
+pub fn document_image_fields() -> Fields {
+    vec![
+        Field::new("place", DataType::Int32, false),
+        Field::new("start", DataType::Int32, false),
+        Field::new("len", DataType::Int32, false),
+        Field::new("kept_patches", DataType::Binary, false),
+        Field::new("url", DataType::Utf8, true),
+        Field::new("width", DataType::Int32, false),
+        Field::new("height", DataType::Int32, false),
+        Field::new("sha256", DataType::Utf8, false),
+    ]
+    .into()
+}
+
+/// An item of `texts` ([`crate::DocumentText`]).
+#[must_use]
+pub fn document_text_fields() -> Fields {
+    vec![
+        Field::new("start", DataType::Int32, false),
+        Field::new("len", DataType::Int32, false),
+        Field::new("text", DataType::Utf8, false),
+        Field::new("truncated", DataType::Boolean, false),
+    ]
+    .into()
+}
+
+/// An item of `dropped_images` ([`crate::DroppedImage`]).
+#[must_use]
+pub fn dropped_image_fields() -> Fields {
+    vec![
+        Field::new("place", DataType::Int32, false),
+        Field::new("reason", DataType::Utf8, false),
     ]
     .into()
 }
@@ -101,10 +159,12 @@ pub struct OptionalColumns {
     pub text_dropped: bool,
     /// `digest_matches`: whether the image's bytes are those whose digest the dataset states; null where it states none.
     pub digest_matches: bool,
+    /// `images`, `texts`, `dropped_images` ([`document_fields`]): the parts of documents.
+    pub documents: bool,
 }
 
 impl OptionalColumns {
-    /// The names of all of them, asked for or not.
+    /// The names of all of them, asked for or not, but for those of documents: no kept column may have them.
     pub const NAMES: [&str; 6] = [
         "image_features",
         "reconstruction_cosine",
@@ -137,11 +197,14 @@ impl OptionalColumns {
         let digest = self
             .digest_matches
             .then(|| Field::new("digest_matches", DataType::Boolean, true));
+        let documents = self.documents.then(document_fields);
+        let documents = documents.iter().flatten().map(|field| field.as_ref().clone());
         features
             .into_iter()
             .chain(cosine)
             .chain(further)
             .chain(digest)
+            .chain(documents)
             .collect()
     }
 }

@@ -28,11 +28,11 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// The row has no URL and no image bytes.
+    /// The row has no URL and no image bytes; the document has no images.
     MissingUrl = "missing_url",
     /// The URL does not parse, or its scheme is neither http nor https.
     InvalidUrl = "invalid_url",
-    /// The caption is missing or only white space.
+    /// The caption is missing or only white space; the document has no text.
     EmptyCaption = "empty_caption",
     /// The image bytes or the row itself could not be read from its input (a broken tar member, a bad record).
     CorruptRow = "corrupt_row",
@@ -62,7 +62,7 @@ reasons! {
     Robots = "robots",
     /// The server's answer opts out of machine learning (X-Robots-Tag, tdm-reservation).
     OptOut = "opt_out",
-    /// The body is larger than allowed.
+    /// The body is larger than allowed, or the document.
     TooLarge = "too_large",
     /// The connection broke before the body was whole.
     IncompleteBody = "incomplete_body",

@@ -3,7 +3,7 @@
 //! Every stage knows this crate and nothing of another stage. There is no I/O here and nothing asynchronous:
 //! plain types whose constructors refuse what cannot be true.
 //!
-//! The feature `arrow` adds the table side ([`columns`], [`row`]), which only the rooms that read or write
+//! The feature `arrow` adds the table side ([`columns`], [`row`], [`document`]), which only the rooms that read or write
 //! tables need; the feature `lists` adds [`listed`], lists of what must not be used.
 
 pub mod failure;
@@ -15,6 +15,8 @@ pub mod tokens;
 
 #[cfg(feature = "arrow")]
 pub mod columns;
+#[cfg(feature = "arrow")]
+pub mod document;
 #[cfg(feature = "lists")]
 pub mod listed;
 #[cfg(feature = "arrow")]
@@ -29,5 +31,7 @@ pub use tokens::{KeepMask, TokensError, VisualTokens};
 
 #[cfg(feature = "arrow")]
 pub use columns::{InputColumn, OptionalColumns, SCHEMA_VERSION};
+#[cfg(feature = "arrow")]
+pub use document::{DocumentImage, DocumentText, DocumentTokens, DroppedImage, Part};
 #[cfg(feature = "arrow")]
 pub use row::{KeptColumns, Outcome, PairTokens, PictureSource, Row, RowIndex, SequenceRow, StatedDigest};

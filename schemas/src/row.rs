@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 
-use crate::{Digest, Failure, MergedFeatures, Sequence, VisualTokens};
+use crate::{Digest, DocumentTokens, Failure, MergedFeatures, Part, Sequence, VisualTokens};
 
 /// A row's place in its unit, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,7 +66,7 @@ impl KeptColumns {
     }
 }
 
-/// One pair as read from the input.
+/// One pair, or document, as read from the input.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// Its place in the unit.
@@ -83,6 +83,8 @@ pub struct Row {
     pub kept: KeptColumns,
     /// The digest of the image's bytes that the dataset states, if it does.
     pub stated_digest: Option<StatedDigest>,
+    /// The parts of a document in their order; it has no picture, captions and digest of its own then.
+    pub document: Option<Vec<Part>>,
 }
 
 /// What a dataset says its image's bytes hash to.
@@ -121,6 +123,9 @@ pub struct PairTokens {
     pub height: u32,
     /// The digest of the image's bytes; none of a text alone, which has no codes and no size either.
     pub sha256: Option<Digest>,
+    /// The parts of a document; the codes and text ids here are then those of all its parts, one after the other, and what
+    /// else is told here of one image and one caption is empty.
+    pub document: Option<DocumentTokens>,
 }
 
 /// One row of the data file: a sequence, and the pair it was made of.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which half of a pair stands on the left, or that there is no picture.
+/// Which half of a pair stands on the left, or that it is no pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
@@ -12,11 +12,13 @@ pub enum Order {
     TextImage,
     /// `t1 .. tn EOS`, a text alone
     Text,
+    /// Texts and images in the order of a document, each image `[IMG] v1 .. vT [/IMG]`, then EOS
+    Document,
 }
 
 impl Order {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::ImageText, Self::TextImage, Self::Text];
+    pub const ALL: [Self; 4] = [Self::ImageText, Self::TextImage, Self::Text, Self::Document];
 
     /// As it stands in the `order` column.
     #[must_use]
@@ -25,6 +27,7 @@ impl Order {
             Self::ImageText => "image_text",
             Self::TextImage => "text_image",
             Self::Text => "text",
+            Self::Document => "document",
         }
     }
 }
@@ -81,9 +84,10 @@ pub struct Sequence {
     pub order: Order,
     /// All ids, specials included.
     pub input_ids: Vec<u32>,
-    /// The index in `input_ids` of the first visual code (right after `[IMG]`); 0 in a text alone.
+    /// The index in `input_ids` of the first visual code (right after `[IMG]`); 0 in a text alone, and
+    /// in a document, whose images are told by its parts.
     pub image_start: u32,
-    /// The number of visual codes.
+    /// The number of visual codes; 0 likewise.
     pub image_len: u32,
     /// Whether the text was left out, so that a model learns to do without.
     pub text_dropped: bool,

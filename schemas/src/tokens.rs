@@ -134,6 +134,20 @@ impl VisualTokens {
         }
     }
 
+    /// Those of several images as if they were one: codes and patches one image after the other.
+    #[must_use]
+    pub fn joined<'a>(images: impl IntoIterator<Item = &'a Self>) -> Self {
+        let (mut codes, mut kept) = (Vec::new(), Vec::new());
+        for image in images {
+            codes.extend_from_slice(&image.codes);
+            kept.extend((0..image.kept.patches()).map(|patch| image.kept.is_kept(patch)));
+        }
+        Self {
+            codes,
+            kept: KeepMask::from_bools(&kept),
+        }
+    }
+
     /// The codes, without the vocabulary's offset.
     #[must_use]
     pub fn codes(&self) -> &[u16] {
@@ -176,6 +190,18 @@ mod tests {
             VisualTokens::new(vec![1], kept),
             Err(TokensError::Count { codes: 1, kept: 2 })
         );
+    }
+
+    #[test]
+    fn joined_tokens_are_those_of_one_image_after_the_other() {
+        let tokens = |codes: &[u16], kept: &[bool]| {
+            VisualTokens::new(codes.to_vec(), KeepMask::from_bools(kept)).unwrap()
+        };
+        let joined = VisualTokens::joined(&[
+            tokens(&[4, 5], &[true, false, true]),
+            tokens(&[6], &[false, true]),
+        ]);
+        assert_eq!(joined, tokens(&[4, 5, 6], &[true, false, true, false, true]));
     }
 
     proptest! {

@@ -18,6 +18,7 @@ use arrow_array::types::{Int32Type, UInt16Type, UInt32Type};
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::properties::WriterProperties;
 
 /// The program, ready for arguments.
 pub fn program() -> Command {
@@ -304,6 +305,48 @@ pub fn bool_column(output: &Path, name: &str) -> Vec<Option<bool>> {
     columns
         .flat_map(|column| column.iter().collect::<Vec<_>>())
         .collect()
+}
+
+/// Rewrites a unit's data file with one column changed, and lets its stats vouch for the new bytes.
+pub fn rewrite_column(output: &Path, unit: usize, column: &str, change: impl Fn(&ArrayRef) -> ArrayRef) {
+    let file = output.join(format!("data/part-{unit:05}.parquet"));
+    rewrite_parquet(&file, column, change);
+    let bytes = std::fs::read(&file).unwrap();
+    let stats = output.join(format!("stats/part-{unit:05}.json"));
+    let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&stats).unwrap()).unwrap();
+    json["data_file"]["size"] = bytes.len().into();
+    json["data_file"]["blake3"] = blake3::hash(&bytes).to_hex().as_str().into();
+    std::fs::write(&stats, json.to_string()).unwrap();
+}
+
+/// Rewrites a Parquet file with one column changed and the same metadata.
+pub fn rewrite_parquet(file: &Path, column: &str, change: impl Fn(&ArrayRef) -> ArrayRef) {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(file).unwrap()).unwrap();
+    let described = builder.metadata().file_metadata().key_value_metadata().cloned();
+    let mut batches: Vec<RecordBatch> = builder.build().unwrap().map(Result::unwrap).collect();
+    assert_eq!(batches.len(), 1, "a small table");
+    let batch = batches.pop().unwrap();
+    let schema = Arc::new(
+        batch
+            .schema()
+            .as_ref()
+            .clone()
+            .with_metadata(arrow_schema::Metadata::default()),
+    );
+    let mut columns = batch.columns().to_vec();
+    let place = schema.index_of(column).unwrap();
+    columns[place] = change(&columns[place]);
+    let batch = RecordBatch::try_new(schema.clone(), columns).unwrap();
+    let described = described.map(|pairs| {
+        let ours = pairs.into_iter().filter(|pair| pair.key != "ARROW:schema");
+        ours.collect()
+    });
+    let properties = WriterProperties::builder()
+        .set_key_value_metadata(described)
+        .build();
+    let mut writer = ArrowWriter::try_new(File::create(file).unwrap(), schema, Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
 }
 
 /// A server that promises a body and sends half of it; it holds its connections until it is dropped.

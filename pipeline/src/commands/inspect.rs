@@ -1,5 +1,7 @@
 //! `img2tokens inspect`: reads sequences back for a person.
 
+mod document;
+
 use std::io::Write;
 
 use anyhow::anyhow;
@@ -60,7 +62,10 @@ async fn inspect_unit(
                 return Ok(printed);
             }
             if key.is_none_or(|key| key == row.sample.key) {
-                print_row(std::io::stdout().lock(), &row)?;
+                match batch.document(&row) {
+                    Some(parts) => document::print(std::io::stdout().lock(), &row, &parts)?,
+                    None => print_row(std::io::stdout().lock(), &row)?,
+                }
                 printed += 1;
             }
         }
@@ -96,7 +101,13 @@ fn print_row(mut out: impl Write, row: &DataRow<'_>) -> anyhow::Result<()> {
         sample.image_len
     )?;
     writeln!(out, "  codes    {:?}", row.image_codes)?;
-    let mask = KeepMask::from_bytes(row.kept_patches.len() * 8, row.kept_patches)?;
+    print_mask(&mut out, row.kept_patches)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+fn print_mask(out: &mut impl Write, kept_patches: &[u8]) -> anyhow::Result<()> {
+    let mask = KeepMask::from_bytes(kept_patches.len() * 8, kept_patches)?;
     let side = mask.patches().isqrt();
     for line in 0..side {
         let patches = (0..side).map(|column| {
@@ -108,6 +119,5 @@ fn print_row(mut out: impl Write, row: &DataRow<'_>) -> anyhow::Result<()> {
         });
         writeln!(out, "          {}", patches.collect::<String>())?;
     }
-    writeln!(out)?;
     Ok(())
 }

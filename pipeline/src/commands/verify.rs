@@ -73,10 +73,11 @@ fn print(planned: u64, totals: &Totals, findings: &Findings, again: Option<&Repo
     }
     writeln!(
         out,
-        "{} of {planned} units committed: {} sequences from {} pairs, {} failures; {} found wrong",
+        "{} of {planned} units committed: {} sequences from {} {}, {} failures; {} found wrong",
         totals.units,
         totals.sequences,
         totals.pairs,
+        totals.rows_are(),
         totals.failed(),
         findings.total,
     )

@@ -3,6 +3,7 @@
 mod batch_size;
 mod device;
 mod error;
+mod failed_images;
 mod read;
 mod section;
 mod sections;
@@ -12,6 +13,7 @@ mod verify_hash;
 pub use batch_size::BatchSize;
 pub use device::DeviceChoice;
 pub use error::ConfigError;
+pub use failed_images::FailedImages;
 pub use read::{Override, parse, read};
 pub use sections::{
     BackendChoice, Compression, Config, Features, Fetch, Image, Input, KeptImages, Output, ProviderChoice,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch_size::BatchSize;
 use super::device::DeviceChoice;
+use super::failed_images::FailedImages;
 use super::section::section;
 use super::verify_hash::VerifyHash;
 
@@ -56,6 +57,13 @@ section! {
         key_column: Option<String> = None,
         /// The column of the pictures' MD5 or SHA-256 digests; by default md5 or sha256, but in tars.
         digest_column: Option<String> = None,
+        /// The column of documents' images: lists of URLs beside the texts (OBELICS), or of what is told of each (MMC4). With
+        /// this or texts_column, or where no pairs are found and known names are, rows are documents.
+        images_column: Option<String> = None,
+        /// The column of documents' texts: lists of text.
+        texts_column: Option<String> = None,
+        /// The most images of a document; one of more fails.
+        max_images: usize = 32,
         /// What quotes mean in CSV and TSV files: standard (RFC 4180) or none (characters like others).
         quoting: Quoting = Quoting::Standard,
         /// Input columns that go through to the output as they are.
@@ -224,6 +232,8 @@ section! {
         eos: bool = true,
         /// The probability that a text_image sequence goes without its text, for guidance without a classifier.
         text_dropout: f64 = 0.0,
+        /// What becomes of a document of which an image fails: drop (it goes on without that image) or fail.
+        failed_images: FailedImages = FailedImages::Drop,
         /// Pack sequences to contexts of at most so many ids, in packed/; by default they are not packed.
         pack: Option<u32> = None,
         /// best_fit, by which no picture is split, or concat, by which no room is left.

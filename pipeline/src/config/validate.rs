@@ -22,6 +22,7 @@ pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
     let wrong = |key: &str, value: String, message: &str| Err(wrong_value(file, key, &value, message));
     let positive = [
         ("input.unit_rows", config.input.unit_rows),
+        ("input.max_images", config.input.max_images as u64),
         ("fetch.concurrency", config.fetch.concurrency as u64),
         ("fetch.per_host", config.fetch.per_host as u64),
         ("fetch.max_bytes", config.fetch.max_bytes),
@@ -84,6 +85,7 @@ fn validate_sequences(file: &str, config: &Config) -> Result<(), ConfigError> {
         let message = "it cannot be set beside input.caption_columns; name it among them";
         return wrong("input.text_column", format!("{text_column:?}"), message);
     }
+    validate_documents(file, config)?;
     if let CaptionChoice::Mix(weights) = &config.text.captions
         && weights.len() != columns.len()
     {
@@ -94,6 +96,28 @@ fn validate_sequences(file: &str, config: &Config) -> Result<(), ConfigError> {
         return wrong("text.captions", format!("{weights:?}"), &message);
     }
     Ok(())
+}
+
+/// The columns of documents stand beside none of a pair's.
+fn validate_documents(file: &str, config: &Config) -> Result<(), ConfigError> {
+    let input = &config.input;
+    if input.images_column.is_none() && input.texts_column.is_none() {
+        return Ok(());
+    }
+    let of_pairs = [
+        ("input.url_column", input.url_column.clone()),
+        ("input.text_column", input.text_column.clone()),
+        ("input.digest_column", input.digest_column.clone()),
+        ("input.caption_columns", input.caption_columns.first().cloned()),
+    ];
+    match of_pairs.into_iter().find_map(|(key, name)| Some((key, name?))) {
+        Some((key, name)) => {
+            let message = "it is of pairs, and input.images_column and input.texts_column are of documents; leave out one \
+                           or the other";
+            Err(wrong_value(file, key, &format!("{name:?}"), message))
+        }
+        None => Ok(()),
+    }
 }
 
 fn wrong_value(file: &str, key: &str, value: &str, message: &str) -> ConfigError {

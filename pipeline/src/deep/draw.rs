@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use img2tokens_schemas::Order;
-use img2tokens_shard::read::{DataReader, DataRow};
+use img2tokens_schemas::document::image_key;
+use img2tokens_shard::read::{DataBatch, DataReader, DataRow, DocumentParts, ImageItem};
 use img2tokens_shard::{Destination, ShardError, UnitId, committed};
 use tokio::task::spawn_blocking;
 
-/// A pair of the output as it was drawn: what names its picture, and what came of it.
+/// A pair of the output, or an image of a document, as it was drawn: what names its picture, and what came of it.
 #[derive(Debug)]
 pub(super) struct DrawnPair {
     pub(super) unit: UnitId,
     /// The first of its rows in the data file.
     pub(super) row: u64,
+    /// By which its selection noise is drawn.
     pub(super) key: String,
     pub(super) url: Option<String>,
     pub(super) sha256: String,
@@ -21,6 +23,34 @@ pub(super) struct DrawnPair {
 }
 
 impl DrawnPair {
+    /// All images of a row that is no text: its one, or those of a document.
+    fn all_of(unit: UnitId, batch: &DataBatch, row: &DataRow<'_>) -> Vec<Self> {
+        match (batch.document(row), row.sample.order) {
+            (_, Order::Text) => Vec::new(),
+            (Some(document), _) => Self::of_document(unit, row, &document),
+            (None, _) => vec![Self::of(unit, row)],
+        }
+    }
+
+    fn of_document(unit: UnitId, row: &DataRow<'_>, document: &DocumentParts<'_>) -> Vec<Self> {
+        let mut codes = row.image_codes;
+        let image = |image: &ImageItem<'_>| {
+            let len = usize::try_from(image.len).unwrap_or(0).min(codes.len());
+            let (of_image, rest) = codes.split_at(len);
+            codes = rest;
+            Self {
+                unit,
+                row: row.sample.row,
+                key: image_key(row.sample.key, u32::try_from(image.place).unwrap_or(0)),
+                url: image.url.map(str::to_owned),
+                sha256: image.sha256.to_owned(),
+                codes: of_image.to_vec(),
+                kept_patches: image.kept_patches.to_vec(),
+            }
+        };
+        document.images.iter().map(image).collect()
+    }
+
     fn of(unit: UnitId, row: &DataRow<'_>) -> Self {
         Self {
             unit,
@@ -65,16 +95,14 @@ struct Hand {
 impl Hand {
     fn deal(mut self, unit: UnitId, reader: DataReader) -> Result<Self, ShardError> {
         for batch in reader {
-            // A text has no codes to compare.
-            for row in batch?.rows().filter(|row| row.sample.order != Order::Text) {
-                let rank = self.rank(row.sample.key);
+            let batch = batch?;
+            for pair in batch.rows().flat_map(|row| DrawnPair::all_of(unit, &batch, &row)) {
+                let rank = self.rank(&pair.key);
                 let is_low = self.pairs.len() < self.count
                     || self.pairs.last_key_value().is_some_and(|(last, _)| rank < *last);
                 if is_low {
                     // A pair's second order has the same key: its first row stays.
-                    self.pairs
-                        .entry(rank)
-                        .or_insert_with(|| DrawnPair::of(unit, &row));
+                    self.pairs.entry(rank).or_insert(pair);
                 }
                 if self.pairs.len() > self.count {
                     self.pairs.pop_last();

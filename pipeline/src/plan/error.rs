@@ -38,6 +38,27 @@ pub enum PlanError {
         /// The file.
         name: String,
     },
+    /// Rows of two kinds.
+    #[error(
+        "input {documents} has documents (lists of images and texts) and {pairs} has pairs; run them one after the other, \
+         each with an output.path of its own"
+    )]
+    Mixed {
+        /// A file of documents.
+        documents: String,
+        /// A file of pairs.
+        pairs: String,
+    },
+    /// A setting that documents have no use for.
+    #[error("input {name} has documents (lists of images and texts), for which {key} must be {value}")]
+    NotOfDocuments {
+        /// The file.
+        name: String,
+        /// The config key.
+        key: &'static str,
+        /// The value it must have, its default.
+        value: &'static str,
+    },
     /// Texts go among rows by their number.
     #[error(
         "input {name}: its rows are not counted before they are read, so texts cannot be mixed in; leave out text_corpus"

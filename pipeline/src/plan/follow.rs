@@ -58,6 +58,7 @@ pub async fn follow(destination: &Destination, wanted: &Wanted<'_>) -> Result<Fo
         Some(plan) => plan,
         None => {
             let plan = make(wanted).await?;
+            plan.check_documents()?;
             plan.check_digests(wanted.verify_hash)?;
             plan.store(destination).await?
         }

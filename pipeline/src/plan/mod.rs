@@ -4,6 +4,7 @@
 //! settings they are tokenized; a run whose settings, model or inputs differ does not continue it.
 
 mod agree;
+mod documents;
 mod error;
 mod follow;
 mod identity;

@@ -23,6 +23,16 @@ pub(super) struct Caption {
     pub(super) column: Option<Arc<str>>,
 }
 
+impl Caption {
+    /// That of a document's image: the texts around it are the document's.
+    pub(super) const fn none() -> Self {
+        Self {
+            text: String::new(),
+            column: None,
+        }
+    }
+}
+
 impl Captions {
     /// As the config says; draws by this seed.
     #[must_use]

@@ -16,14 +16,15 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
 
 use super::caption::Caption;
+use super::document::ReadyImage;
 use super::error::TokenizeError;
 use super::picture::{ImageBytes, KeptPicture};
-use super::ticket::Ticket;
+use super::ticket::{Ticket, Whole};
 use super::timings::Part;
 use crate::config::VerifyHash;
 use crate::stages::Stages;
 
-/// A pair whose picture is still to be had.
+/// A pair, or one of a document's images, whose picture is still to be had.
 #[derive(Debug)]
 pub(super) struct WantedPair {
     pub(super) ticket: Ticket,
@@ -101,7 +102,7 @@ pub(super) async fn fetch(stages: &Stages, pair: WantedPair) -> Crossing<Encoded
             stated_digest,
         }),
         Err(failure) => {
-            ticket.end(Err(failure)).await;
+            ticket.fail(failure).await;
             Crossing::Ended
         }
     }
@@ -125,7 +126,7 @@ pub(super) fn prepare(stages: &Stages, runtime: &Handle, pair: EncodedPair) -> C
     });
     ticket.spent(Part::Image, started);
     let allowed = prepared.and_then(|prepared| {
-        ticket.refuse_taken_down(Some(prepared.1.sha256))?;
+        ticket.refuse_taken_down(prepared.1.sha256)?;
         Ok(prepared)
     });
     match allowed {
@@ -140,7 +141,7 @@ pub(super) fn prepare(stages: &Stages, runtime: &Handle, pair: EncodedPair) -> C
             })
         }
         Err(failure) => {
-            runtime.block_on(ticket.end(Err(failure)));
+            runtime.block_on(ticket.fail(failure));
             Crossing::Ended
         }
     }
@@ -201,7 +202,7 @@ pub(super) fn tokenize_with(
         } in pairs
         {
             pictures.push(Picture {
-                key: ticket.key.clone(),
+                key: ticket.key().to_owned(),
                 pixels,
             });
             rest.push((ticket, facts));
@@ -210,7 +211,7 @@ pub(super) fn tokenize_with(
         meter.finish(rest.len() as u64);
         let share = started.elapsed() / u32::try_from(rest.len().max(1)).unwrap_or(u32::MAX);
         let joined = rest.into_iter().zip(made).map(|((ticket, facts), picture)| {
-            ticket.unit.timings.add(Part::Vision, share);
+            ticket.add(Part::Vision, share);
             TokenizedPair {
                 ticket,
                 picture,
@@ -221,7 +222,7 @@ pub(super) fn tokenize_with(
     }
 }
 
-/// Encodes captions, assembles sequences, and hands every pair to its unit's writer.
+/// Encodes captions, assembles sequences, and hands every pair to its unit's writer; every image to its document.
 pub(super) async fn finish(stages: &Stages, mut batches: Receiver<Vec<TokenizedPair>>) {
     while let Some(pairs) = batches.recv().await {
         for TokenizedPair {
@@ -230,12 +231,42 @@ pub(super) async fn finish(stages: &Stages, mut batches: Receiver<Vec<TokenizedP
             facts,
         } in pairs
         {
+            match picture.map_err(Failure::from).and_then(with_codes) {
+                Ok(picture) => end_well(stages, ticket, picture, facts).await,
+                Err(failure) => ticket.fail(failure).await,
+            }
+        }
+    }
+}
+
+fn with_codes(picture: TokenizedPicture) -> Result<TokenizedPicture, Failure> {
+    if picture.tokens.codes().is_empty() {
+        return Err(Failure::new(
+            FailureReason::NoVisualTokens,
+            "the selector keeps no patch of this picture",
+        ));
+    }
+    Ok(picture)
+}
+
+async fn end_well(stages: &Stages, ticket: Ticket, picture: TokenizedPicture, facts: PictureFacts) {
+    let Ticket { whole, attempts } = ticket;
+    match whole {
+        Whole::Pair(row) => {
             let started = Instant::now();
-            let sequences = picture
-                .map_err(Failure::from)
-                .and_then(|picture| assemble(stages, &ticket.key, picture, facts));
-            ticket.spent(Part::Sequence, started);
-            ticket.end(sequences).await;
+            let sequences = assemble(stages, &row.key, picture, facts);
+            row.unit.timings.add(Part::Sequence, started.elapsed());
+            row.end(sequences.map_err(|failure| Failure { attempts, ..failure }))
+                .await;
+        }
+        Whole::Document { document, number } => {
+            let image = ReadyImage {
+                tokens: picture.tokens,
+                width: facts.width,
+                height: facts.height,
+                sha256: facts.sha256,
+            };
+            document.settle(number, Ok(image)).await;
         }
     }
 }
@@ -251,12 +282,6 @@ fn assemble(
         features,
         reconstruction,
     } = picture;
-    if visual.codes().is_empty() {
-        return Err(Failure::new(
-            FailureReason::NoVisualTokens,
-            "the selector keeps no patch of this picture",
-        ));
-    }
     let PictureFacts {
         caption,
         width,
@@ -281,6 +306,7 @@ fn assemble(
         width,
         height,
         sha256: Some(sha256),
+        document: None,
     });
     Ok(sequences
         .into_iter()

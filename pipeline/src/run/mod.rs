@@ -4,11 +4,14 @@
 //! read -> rows -> FETCH -> pictures -> IMAGE -> pixels -> batches -> VISION -> tokens -> SEQUENCE -> a writer a unit
 //! ```
 //!
-//! IMAGE also hands the pictures that are kept to their unit's writer. Every arrow is a bounded queue: a slow hop stops those before it, and memory stays what the configuration says
+//! What travels is a picture: that of a pair, or one of a document's, which is put together when the last of its images has
+//! ended. IMAGE also hands the pictures that are kept to their unit's writer. Every arrow is a bounded queue: a slow hop stops those before it, and memory stays what the configuration says
 //! whatever the size of the input. Every hop in capitals ends some pairs as failures: they go straight to their unit's
 //! writer. Several units are in flight, so that one slow host at the end of a unit does not drain the device.
 
+mod admit;
 mod caption;
+mod document;
 mod error;
 mod hops;
 mod meters;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use futures::StreamExt;
 use img2tokens_engine::CancellationToken;
-use img2tokens_schemas::{Failure, FailureReason, Outcome, PictureSource, Row, StatedDigest};
+use img2tokens_schemas::PictureSource;
 use img2tokens_shard::takedown::Tombstones;
 use img2tokens_shard::{Destination, ShardConfig, ShardStats, UnitCounts, UnitId};
 use img2tokens_source::{Extent, Input, SourceError, Survey};
@@ -17,13 +17,13 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 
 use super::RunError;
+use super::admit::{Admission, admit};
 use super::hops::WantedPair;
 use super::meters::Meters;
 use super::texts::UnitTexts;
-use super::ticket::{Ticket, UnitHandle, UnitMessage};
+use super::ticket::{UnitHandle, UnitMessage};
 use super::timings::Timings;
 use super::writer::UnitWriter;
-use crate::config::VerifyHash;
 use crate::corpus::TextCorpus;
 use crate::stages::Stages;
 use crate::summary::Totals;
@@ -210,12 +210,14 @@ impl Reader {
             for row in batch.rows {
                 let waiting_since = Instant::now();
                 match admit(&self.stages, row, handle.clone(), place) {
-                    Admission::Wanted(mut wanted) => {
-                        if let PictureSource::Bytes { bytes, .. } = &wanted.picture {
-                            wanted.credit = Some(self.stages.fetch.credit(bytes.len()).await);
-                        }
-                        if rows.send(wanted).await.is_err() {
-                            return Ok(());
+                    Admission::Wanted(pictures) => {
+                        for mut wanted in pictures {
+                            if let PictureSource::Bytes { bytes, .. } = &wanted.picture {
+                                wanted.credit = Some(self.stages.fetch.credit(bytes.len()).await);
+                            }
+                            if rows.send(wanted).await.is_err() {
+                                return Ok(());
+                            }
                         }
                         self.meters.read.finish(1);
                     }
@@ -231,87 +233,6 @@ impl Reader {
         // The writer may be gone because it failed: then its own error is told.
         let _ = handle.messages.send(UnitMessage::AllRead(counts)).await;
         Ok(())
-    }
-}
-
-/// What becomes of a row.
-enum Admission {
-    /// Its picture is wanted.
-    Wanted(WantedPair),
-    /// It is not worth asking for its picture.
-    Refused(Ticket, Failure),
-}
-
-fn admit(stages: &Stages, row: Result<Row, Outcome>, unit: UnitHandle, place: u64) -> Admission {
-    let ticket = |index, key, url, kept| Ticket {
-        unit,
-        place,
-        index,
-        key,
-        url,
-        kept,
-        attempts: 0,
-    };
-    match row {
-        Err(Outcome {
-            index,
-            key,
-            url,
-            kept,
-            result,
-        }) => {
-            let unreadable = || Failure::new(FailureReason::CorruptRow, "an unreadable row");
-            let ticket = ticket(index, key, url, kept);
-            let failure = result.err().unwrap_or_else(unreadable);
-            let failure = ticket.refuse_taken_down(None).err().unwrap_or(failure);
-            Admission::Refused(ticket, failure)
-        }
-        Ok(Row {
-            index,
-            key,
-            picture,
-            caption,
-            further_captions,
-            kept,
-            stated_digest,
-        }) => {
-            let found = std::iter::once(caption).chain(further_captions).collect();
-            let caption = stages.captions.choose(&key, found);
-            let ticket = ticket(index, key, picture.url().map(str::to_owned), kept);
-            if let Err(failure) = ticket.refuse_taken_down(None) {
-                return Admission::Refused(ticket, failure);
-            }
-            let Some(caption) = caption else {
-                let failure = Failure::new(FailureReason::EmptyCaption, "the row has no caption");
-                return Admission::Refused(ticket, failure);
-            };
-            if let Some(failure) = unverifiable(stages.verify_hash, stated_digest.as_ref()) {
-                return Admission::Refused(ticket, failure);
-            }
-            Admission::Wanted(WantedPair {
-                ticket,
-                picture,
-                caption,
-                stated_digest,
-                credit: None,
-            })
-        }
-    }
-}
-
-/// Why a picture that must have the digest that is stated of it never can.
-fn unverifiable(verify_hash: VerifyHash, stated: Option<&StatedDigest>) -> Option<Failure> {
-    match stated {
-        _ if verify_hash != VerifyHash::Fail => None,
-        Some(StatedDigest::Md5(_) | StatedDigest::Sha256(_)) => None,
-        Some(StatedDigest::Malformed(text)) => {
-            let detail = format!("the stated digest `{text}` is neither an MD5 nor a SHA-256");
-            Some(Failure::new(FailureReason::CorruptRow, detail))
-        }
-        None => {
-            let detail = "the dataset states no digest of this picture";
-            Some(Failure::new(FailureReason::DigestMismatch, detail))
-        }
     }
 }
 

@@ -47,7 +47,8 @@ impl UnitTexts {
         unit: &PlannedUnit,
         tombstones: &Arc<Tombstones>,
     ) -> Self {
-        let of_pair = if stages.sequence.order() == OrderPolicy::Both {
+        let of_documents = unit.survey.columns.document.is_some();
+        let of_pair = if stages.sequence.order() == OrderPolicy::Both && !of_documents {
             2
         } else {
             1
@@ -131,6 +132,7 @@ impl UnitTexts {
                 height: 0,
                 digest_matches: None,
                 sha256: None,
+                document: None,
             }),
         })
     }

@@ -20,6 +20,8 @@ pub struct Document {
     pub input_ids: Vec<u32>,
     /// Where its images' codes stand, in their order.
     pub images: Vec<Span>,
+    /// Where its texts' ids stand, in their order.
+    pub texts: Vec<Span>,
 }
 
 impl SequenceStage {
@@ -87,8 +89,7 @@ impl SequenceStage {
         segments: impl IntoIterator<Item = SegmentRef<'a>>,
     ) -> Result<Document, SequenceError> {
         self.config.validate(&self.vocabulary)?;
-        let (input_ids, images) = lay_out(&self.config, &self.vocabulary, segments)?;
-        Ok(Document { input_ids, images })
+        lay_out(&self.config, &self.vocabulary, segments)
     }
 
     fn pair(
@@ -104,7 +105,7 @@ impl SequenceStage {
         let document = match order {
             Order::ImageText => self.document([image, text]),
             Order::TextImage => self.document([text, image]),
-            Order::Text => self.document([text]),
+            Order::Text | Order::Document => self.document([text]),
         }?;
         match document.images.as_slice() {
             [span] => Ok(Sequence {

@@ -2,7 +2,7 @@
 
 use img2tokens_schemas::Vocabulary;
 
-use crate::{SequenceConfig, SequenceError};
+use crate::{Document, SequenceConfig, SequenceError};
 
 /// A stretch of a sequence: one text, or one image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,12 +13,12 @@ pub enum Segment {
     Image(Vec<u16>),
 }
 
-/// Where an image's codes stand in a sequence.
+/// Where an image's codes, or a text's ids, stand in a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// The index of the first code, right after `[IMG]`.
+    /// The index of the first one; of an image, right after `[IMG]`.
     pub start: u32,
-    /// The number of codes.
+    /// How many there are.
     pub len: u32,
 }
 
@@ -38,14 +38,14 @@ impl<'a> From<&'a Segment> for SegmentRef<'a> {
     }
 }
 
-/// The ids of these segments, and where the images among them stand.
+/// The ids of these segments, and where each of them stands.
 pub(crate) fn lay_out<'a>(
     config: &SequenceConfig,
     vocabulary: &Vocabulary,
     segments: impl IntoIterator<Item = SegmentRef<'a>>,
-) -> Result<(Vec<u32>, Vec<Span>), SequenceError> {
+) -> Result<Document, SequenceError> {
     let mut ids = Vec::new();
-    let mut images = Vec::new();
+    let (mut images, mut texts) = (Vec::new(), Vec::new());
     if config.bos {
         ids.push(vocabulary.bos);
     }
@@ -53,6 +53,10 @@ pub(crate) fn lay_out<'a>(
         match segment {
             SegmentRef::Text(text) => {
                 check_text(vocabulary, text)?;
+                texts.push(Span {
+                    start: count(ids.len())?,
+                    len: count(text.len())?,
+                });
                 ids.extend_from_slice(text);
             }
             SegmentRef::Image(codes) => {
@@ -75,7 +79,11 @@ pub(crate) fn lay_out<'a>(
         ids.push(vocabulary.eos);
     }
     count(ids.len())?;
-    Ok((ids, images))
+    Ok(Document {
+        input_ids: ids,
+        images,
+        texts,
+    })
 }
 
 fn check_text(vocabulary: &Vocabulary, text: &[u32]) -> Result<(), SequenceError> {

@@ -2,7 +2,7 @@
 
 use img2tokens_schemas::{Order, Sequence, Vocabulary};
 use img2tokens_sequence::{
-    OrderPolicy, ParseError, Segment, SequenceConfig, SequenceError, SequenceStage, parse, parse_pair,
+    OrderPolicy, ParseError, Segment, SequenceConfig, SequenceError, SequenceStage, Span, parse, parse_pair,
 };
 use proptest::prelude::*;
 
@@ -258,9 +258,12 @@ proptest! {
         let config = SequenceConfig { bos, eos, ..SequenceConfig::default() };
         let document = stage(config).assemble_document(&segments).unwrap();
         let parsed = parse(&LAVIT, &document.input_ids).unwrap();
-        prop_assert_eq!(parsed.segments, segments);
+        prop_assert_eq!(&parsed.segments, &segments);
         prop_assert_eq!(&parsed.images, &document.images);
         prop_assert_eq!((parsed.bos, parsed.eos), (bos, eos));
+        let texts: Vec<Segment> = segments.iter().filter(|segment| matches!(segment, Segment::Text(_))).cloned().collect();
+        let of_span = |span: &Span| document.input_ids[span.start as usize..(span.start + span.len) as usize].to_vec();
+        prop_assert_eq!(document.texts.iter().map(|span| Segment::Text(of_span(span))).collect::<Vec<_>>(), texts);
         for span in document.images {
             let start = span.start as usize;
             prop_assert_eq!(document.input_ids[start - 1], LAVIT.image_start());

@@ -1,8 +1,10 @@
 //! What the rows of a data file add up to.
 
-use img2tokens_schemas::Order;
+use std::collections::BTreeMap;
 
-use crate::read::{DataBatch, DataRow};
+use img2tokens_schemas::{FailureReason, Order};
+
+use crate::read::{DataBatch, DataRow, DocumentParts};
 use crate::{CosineSummary, Distribution};
 
 /// Counts of rows that come in the file's order.
@@ -11,6 +13,8 @@ pub(crate) struct Census {
     pub(crate) pairs: u64,
     pub(crate) texts: u64,
     pub(crate) sequences: u64,
+    pub(crate) document_images: u64,
+    pub(crate) dropped_images: BTreeMap<FailureReason, u64>,
     pub(crate) image_codes: Distribution,
     pub(crate) input_ids: Distribution,
     pub(crate) cosines: CosineSummary,
@@ -43,11 +47,29 @@ impl Census {
             return true;
         }
         self.pairs += 1;
-        self.image_codes.add(clamped(row.image_codes.len()));
+        match batch.document(row) {
+            Some(document) => self.add_document(&document),
+            None => self.image_codes.add(clamped(row.image_codes.len())),
+        }
         if let Some(cosine) = batch.reconstruction_cosine(row) {
             self.cosines.add(cosine);
         }
         true
+    }
+
+    fn add_document(&mut self, document: &DocumentParts<'_>) {
+        self.document_images += document.images.len() as u64;
+        for image in &document.images {
+            self.image_codes.add(u32::try_from(image.len).unwrap_or(0));
+        }
+        // A reason that is none is found where rows are checked.
+        for reason in document
+            .dropped
+            .iter()
+            .filter_map(|image| image.reason.parse().ok())
+        {
+            *self.dropped_images.entry(reason).or_default() += 1;
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rows into Parquet files: the columns, how they are encoded, and the file that takes them.
 
 mod columns;
+mod documents;
 mod metadata;
 mod optional;
 mod packed;

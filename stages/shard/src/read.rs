@@ -20,6 +20,7 @@
 
 mod cells;
 mod data;
+mod documents;
 mod failures;
 mod metadata;
 mod packed;
@@ -27,6 +28,7 @@ mod reader;
 mod subjects;
 
 pub use data::{DataBatch, DataRow, Sample, SampleBatch};
+pub use documents::{DocumentParts, DroppedItem, ImageItem, TextItem};
 pub use failures::{FailureBatch, FailureRow};
 pub use metadata::ShardMetadata;
 pub(crate) use packed::Segment;

@@ -78,7 +78,7 @@ pub struct ShardStats {
     pub text_rows: u64,
     /// Rows that a filter left out.
     pub filtered: u64,
-    /// Pairs that have sequences.
+    /// Pairs, or documents, that have sequences.
     pub pairs: u64,
     /// Texts that have a sequence.
     #[serde(default)]
@@ -87,7 +87,13 @@ pub struct ShardStats {
     pub sequences: u64,
     /// Rows of the failures file, by reason.
     pub failures: BTreeMap<FailureReason, u64>,
-    /// Visual codes of a pair's image, over all pairs.
+    /// Images in the sequences of documents.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub document_images: u64,
+    /// Images that documents go without, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropped_images: BTreeMap<FailureReason, u64>,
+    /// Visual codes of an image, over all pairs, or all images of documents.
     pub image_codes: Distribution,
     /// Ids of a sequence, over all sequences.
     pub input_ids: Distribution,

@@ -7,6 +7,7 @@
 //!
 //! What is wrong with the output is a [`Finding`]; an error is that it could not be looked at.
 
+mod document;
 mod finding;
 mod ledger;
 mod optional;

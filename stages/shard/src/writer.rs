@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use arrow_schema::Schema;
 use img2tokens_schemas::columns::failure_schema;
-use img2tokens_schemas::{Failure, FailureReason, KeptColumns, Outcome, PackedRow, RowIndex, SequenceRow};
+use img2tokens_schemas::{
+    DocumentTokens, Failure, FailureReason, KeptColumns, Outcome, PackedRow, RowIndex, SequenceRow,
+};
 
 use crate::commit::{Attempt, commit};
 use crate::destination::UnitFiles;
@@ -53,12 +55,26 @@ struct Tally {
     text_rows: u64,
     texts: u64,
     sequences: u64,
+    document_images: u64,
+    dropped_images: BTreeMap<FailureReason, u64>,
     failures: BTreeMap<FailureReason, u64>,
     image_codes: Distribution,
     input_ids: Distribution,
     captions_truncated: u64,
     texts_dropped: u64,
     reconstruction: CosineSummary,
+}
+
+impl Tally {
+    fn add_document(&mut self, document: &DocumentTokens) {
+        self.document_images += document.images.len() as u64;
+        for image in &document.images {
+            self.image_codes.add(image.len);
+        }
+        for image in &document.dropped {
+            *self.dropped_images.entry(image.reason).or_default() += 1;
+        }
+    }
 }
 
 impl ShardWriter {
@@ -233,8 +249,13 @@ impl ShardWriter {
         }
         let truncated = rows.first().is_some_and(|row| row.pair.caption_truncated);
         self.tally.captions_truncated += u64::from(truncated);
-        let codes = rows.first().map_or(0, |row| row.pair.visual.codes().len());
-        self.tally.image_codes.add(count("image_len", codes)?);
+        match rows.first().and_then(|row| row.pair.document.as_ref()) {
+            Some(document) => self.tally.add_document(document),
+            None => {
+                let codes = rows.first().map_or(0, |row| row.pair.visual.codes().len());
+                self.tally.image_codes.add(count("image_len", codes)?);
+            }
+        }
         Ok(())
     }
 
@@ -315,6 +336,8 @@ impl ShardWriter {
             texts: tally.texts,
             sequences: tally.sequences,
             failures: tally.failures,
+            document_images: tally.document_images,
+            dropped_images: tally.dropped_images,
             image_codes: tally.image_codes,
             input_ids: tally.input_ids,
             captions_truncated: tally.captions_truncated,

@@ -1,5 +1,10 @@
 //! Which columns are read, and for what: as configured, or by the names that the known datasets use.
 
+mod documents;
+
+pub use documents::DocumentColumns;
+pub(crate) use documents::{TEXT_FIELD, URL_FIELD};
+
 use arrow_schema::DataType;
 use img2tokens_schemas::InputColumn;
 use serde::{Deserialize, Serialize};
@@ -22,6 +27,9 @@ pub struct Columns {
     pub key: Option<String>,
     /// The digest that the dataset states of the image's bytes.
     pub digest: Option<String>,
+    /// The parts of documents, where the rows are such: then they have no columns of a pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<DocumentColumns>,
 }
 
 /// Names under which pictures are embedded: Hugging Face's `image`, img2dataset's Parquet output `jpg|png|webp`.
@@ -37,6 +45,12 @@ pub(crate) enum Kind {
     Binary,
     /// A Hugging Face image: a struct with a binary `bytes`.
     Image,
+    /// Lists of text.
+    Texts,
+    /// Lists of what MMC4 tells of an image.
+    Images,
+    /// JSON's arrays and objects, of which only each row tells what they hold.
+    Nested,
     Other,
 }
 
@@ -59,6 +73,7 @@ impl Kind {
                     false => Self::Other,
                 }
             }
+            DataType::List(item) | DataType::LargeList(item) => Self::of_list(item.data_type()),
             integer if integer.is_integer() => Self::Integer,
             number if number.is_numeric() => Self::Number,
             _ => Self::Other,
@@ -134,7 +149,8 @@ pub(crate) struct Table<'a> {
 }
 
 impl Table<'_> {
-    /// The columns to read of a table: all that the config names must be there; a URL or a picture, and a caption.
+    /// The columns to read of a table: all that the config names must be there; a URL or a picture, and a caption; or the
+    /// images and texts of documents.
     pub(crate) fn resolve(&self, config: &SourceConfig) -> Result<Columns, SourceError> {
         if config.texts_alone {
             return self.resolve_text(config);
@@ -146,7 +162,12 @@ impl Table<'_> {
             further_text: self.further_text(config)?,
             key: self.find(&KEY, config.key_column.as_deref(), InputColumn::Key.known_names())?,
             digest: self.find(&DIGEST, config.digest_column.as_deref(), DIGEST_NAMES)?,
+            document: None,
         };
+        let has_picture = columns.url.is_some() || columns.image.is_some();
+        if let Some(of_documents) = self.resolve_document(config, has_picture && columns.text.is_some())? {
+            return Ok(of_documents);
+        }
         if columns.url.is_none() && columns.image.is_none() {
             return Err(self.undetected(&URL, InputColumn::Url));
         }
@@ -174,6 +195,7 @@ impl Table<'_> {
     /// and the `key` that img2dataset and our own archives write is looked for (a member's name may be an encoded one),
     /// and only what the config names must be there.
     pub(crate) fn resolve_metadata(&self, config: &SourceConfig) -> Result<Columns, SourceError> {
+        self.refuse_documents(config)?;
         self.check_named(config)?;
         Ok(Columns {
             url: self.find(&URL, config.url_column.as_deref(), InputColumn::Url.known_names())?,
@@ -182,6 +204,7 @@ impl Table<'_> {
             further_text: self.further_text(config)?,
             key: self.find(&KEY, config.key_column.as_deref(), &["key"])?,
             digest: self.find(&DIGEST, config.digest_column.as_deref(), &[])?,
+            document: None,
         })
     }
 

@@ -29,6 +29,13 @@ pub struct SourceConfig {
     /// The column with the MD5 or SHA-256 digest of the image's bytes; if none, `md5` and `sha256` are looked for,
     /// except in tars, whose pictures are rarely the bytes that were hashed.
     pub digest_column: Option<String>,
+    /// The column of documents' images: lists of URLs, as long as those of texts, or of what MMC4 tells of each image; if
+    /// none, known names are looked for in tables that are not of pairs. With this or the next, rows are documents.
+    pub images_column: Option<String>,
+    /// The column of documents' texts: lists of text.
+    pub texts_column: Option<String>,
+    /// The most images of a document; one of more fails its row.
+    pub max_images: usize,
     /// The columns that go through to the output.
     pub keep_columns: Vec<String>,
     /// Rows that do not pass all of these are left out.
@@ -53,12 +60,26 @@ impl Default for SourceConfig {
             caption_columns: Vec::new(),
             key_column: None,
             digest_column: None,
+            images_column: None,
+            texts_column: None,
+            max_images: 32,
             keep_columns: Vec::new(),
             filters: Vec::new(),
             unit_rows: NonZeroU64::MIN.saturating_add(9_999),
             batch_rows: NonZeroUsize::MIN.saturating_add(1_023),
             max_image_bytes: 64 << 20,
         }
+    }
+}
+
+impl SourceConfig {
+    /// Whether any column is named that only pairs have.
+    pub(crate) const fn names_pairs(&self) -> bool {
+        self.url_column.is_some()
+            || self.image_column.is_some()
+            || self.text_column.is_some()
+            || self.digest_column.is_some()
+            || !self.caption_columns.is_empty()
     }
 }
 

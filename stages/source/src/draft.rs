@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use bytes::Bytes;
 use img2tokens_schemas::{
-    Failure, FailureReason, KeptColumns, Outcome, PictureSource, Row, RowIndex, StatedDigest,
+    Failure, FailureReason, KeptColumns, Outcome, Part, PictureSource, Row, RowIndex, StatedDigest,
 };
 
 use crate::SourceError;
@@ -34,6 +34,7 @@ pub(crate) struct Draft {
     pub(crate) caption: Option<String>,
     pub(crate) further_captions: Vec<Option<String>>,
     pub(crate) stated_digest: Option<StatedDigest>,
+    pub(crate) document: Option<Vec<Part>>,
     /// Why the row cannot be used, if it cannot.
     pub(crate) failure: Option<Failure>,
 }
@@ -42,6 +43,16 @@ impl Draft {
     /// Marks the row as one that cannot be used; the first reason stays.
     pub(crate) fn fail(&mut self, reason: FailureReason, detail: impl Into<String>) {
         self.failure.get_or_insert_with(|| Failure::new(reason, detail));
+    }
+
+    /// Takes the parts of a document, or marks the row by why there are none.
+    pub(crate) fn take_document(&mut self, parts: Result<Vec<Part>, Failure>) {
+        match parts {
+            Ok(parts) => self.document = Some(parts),
+            Err(failure) => {
+                self.failure.get_or_insert(failure);
+            }
+        }
     }
 }
 
@@ -120,6 +131,7 @@ impl Place {
             further_captions: draft.further_captions,
             kept,
             stated_digest: draft.stated_digest,
+            document: draft.document,
         })
     }
 }

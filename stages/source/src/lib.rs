@@ -3,7 +3,8 @@
 //! The first room of the flow. Three verbs: [`expand`] turns what a user wrote into files, [`Source::survey`] learns what
 //! a plan must know of each (version, rows, columns, and the extents that become units), and [`Source::rows`] streams
 //! one extent as [`RowBatch`]es. Parquet, CSV, TSV, JSONL (plain, `.gz`, `.zst`), WebDataset tars (`.tar`, `.tar.gz`,
-//! `.tar.zst`) and Parquet with embedded pictures come out alike.
+//! `.tar.zst`) and Parquet with embedded pictures come out alike. Rows of Parquet and JSONL may also be documents, of many
+//! texts and images in their order (OBELICS, MMC4).
 //!
 //! What holds for every format:
 //! - **Every record is accounted for.** `rows_read` = filtered + yielded. A record that cannot be read alone is yielded
@@ -17,6 +18,7 @@
 
 mod columns;
 mod config;
+mod document;
 mod draft;
 mod error;
 mod expand;
@@ -29,7 +31,7 @@ mod records;
 mod source;
 mod survey;
 
-pub use columns::Columns;
+pub use columns::{Columns, DocumentColumns};
 pub use config::{Filter, Quoting, SourceConfig};
 pub use draft::RowBatch;
 pub use error::SourceError;

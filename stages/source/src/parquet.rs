@@ -6,6 +6,7 @@
 mod batches;
 mod cells;
 mod chunks;
+mod documents;
 mod raw_text;
 mod survey;
 

@@ -10,6 +10,7 @@
 mod archive;
 mod assemble;
 mod delimited;
+mod document;
 mod jsonl;
 mod lines;
 mod survey;

@@ -93,7 +93,12 @@ impl DataColumns {
         append_ids(&mut self.text_ids, "text_ids", &pair.text_ids)?;
         self.image_codes.values().append_slice(pair.visual.codes());
         self.image_codes.append(true);
-        self.kept_patches.append_value(pair.visual.kept().as_bytes());
+        // A document's images have a mask each, among its parts.
+        let kept_patches = match &pair.document {
+            None => pair.visual.kept().as_bytes(),
+            Some(_) => &[],
+        };
+        self.kept_patches.append_value(kept_patches);
         self.caption.append_value(&pair.caption);
         self.url.append_option(url);
         self.width.append_value(int32("width", pair.width.into())?);
@@ -126,11 +131,11 @@ impl DataColumns {
             Arc::new(self.height.finish()),
             Arc::new(self.sha256.finish()),
         ];
-        columns.extend(self.optional.finish());
-        self.kept
-            .take(rows)
-            .and_then(|kept| {
-                columns.extend(kept);
+        self.optional
+            .finish()
+            .and_then(|optional| {
+                columns.extend(optional);
+                columns.extend(self.kept.take(rows)?);
                 RecordBatch::try_new(self.schema.clone(), columns)
             })
             .map_err(|source| ShardError::Batch {

@@ -7,10 +7,11 @@ use arrow_array::builder::{
     ArrayBuilder, BooleanBuilder, FixedSizeListBuilder, Float16Builder, Float32Builder, ListBuilder,
     StringBuilder,
 };
-use arrow_schema::DataType;
+use arrow_schema::{ArrowError, DataType};
 use img2tokens_schemas::columns::{feature_row, list_item};
 use img2tokens_schemas::{OptionalColumns, Order, PairTokens, SequenceRow};
 
+use super::documents::DocumentBuilders;
 use crate::ShardError;
 
 /// Rows of the optional columns that wait to be encoded; the order is that of [`OptionalColumns::fields`].
@@ -21,6 +22,7 @@ pub(super) struct OptionalBuilders {
     caption_truncated: Option<BooleanBuilder>,
     text_dropped: Option<BooleanBuilder>,
     digest_matches: Option<BooleanBuilder>,
+    documents: Option<DocumentBuilders>,
 }
 
 struct FeatureBuilder {
@@ -60,6 +62,7 @@ impl OptionalBuilders {
             caption_truncated: columns.caption_truncated.then(BooleanBuilder::new),
             text_dropped: columns.text_dropped.then(BooleanBuilder::new),
             digest_matches: columns.digest_matches.then(BooleanBuilder::new),
+            documents: columns.documents.then(DocumentBuilders::default),
         }
     }
 
@@ -101,10 +104,17 @@ impl OptionalBuilders {
         if let Some(builder) = &mut self.digest_matches {
             builder.append_option(pair.digest_matches);
         }
-        Ok(())
+        match (&mut self.documents, &pair.document) {
+            (Some(builder), document) => builder.append(document.as_ref()),
+            (None, None) => Ok(()),
+            (None, Some(_)) => Err(ShardError::Config {
+                key: "input",
+                problem: "has pairs, and a document came".to_owned(),
+            }),
+        }
     }
 
-    pub(super) fn finish(&mut self) -> Vec<ArrayRef> {
+    pub(super) fn finish(&mut self) -> Result<Vec<ArrayRef>, ArrowError> {
         let mut columns: Vec<ArrayRef> = Vec::new();
         if let Some(builder) = &mut self.image_features {
             columns.push(Arc::new(builder.rows.finish()));
@@ -126,7 +136,10 @@ impl OptionalBuilders {
                     .map(|builder| Arc::new(builder.finish()) as ArrayRef),
             );
         }
-        columns
+        if let Some(builder) = &mut self.documents {
+            columns.extend(builder.finish()?);
+        }
+        Ok(columns)
     }
 }
 

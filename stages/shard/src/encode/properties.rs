@@ -1,7 +1,9 @@
 //! How the columns are encoded. All of it is fixed: the same rows give the same bytes.
 
-use arrow_schema::{DataType, Schema};
-use img2tokens_schemas::columns::packed_fields;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema};
+use img2tokens_schemas::columns::{document_fields, packed_fields};
 use parquet::basic::{Compression as Codec, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
@@ -40,6 +42,14 @@ pub(crate) fn data_properties(encoding: Encoding, schema: &Schema) -> Result<Wri
             .set_column_dictionary_enabled(leaf.clone(), false)
             .set_column_statistics_enabled(leaf, EnabledStatistics::None);
     }
+    let has = |field: &Arc<Field>| {
+        schema
+            .column_with_name(field.name())
+            .is_some_and(|(_, found)| found == &**field)
+    };
+    if document_fields().iter().all(has) {
+        builder = document_properties(builder);
+    }
     // Who looks for one sample asks by key, URL or digest, and finds most row groups ruled out.
     for column in ["key", "url", "sha256"] {
         let column = ColumnPath::from(column);
@@ -48,6 +58,22 @@ pub(crate) fn data_properties(encoding: Encoding, schema: &Schema) -> Result<Wri
             .set_column_bloom_filter_max_ndv(column, encoding.row_group_rows as u64);
     }
     Ok(builder.build())
+}
+
+/// The parts of documents are like the columns of pairs.
+fn document_properties(mut builder: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
+    let leaf = |column: &str, field: &str| {
+        ColumnPath::new([column, "list", "element", field].map(str::to_owned).into())
+    };
+    for field in ["kept_patches", "url", "sha256"] {
+        builder = builder.set_column_dictionary_enabled(leaf("images", field), false);
+    }
+    for leaf in [leaf("images", "kept_patches"), leaf("texts", "text")] {
+        builder = builder
+            .set_column_dictionary_enabled(leaf.clone(), false)
+            .set_column_statistics_enabled(leaf, EnabledStatistics::None);
+    }
+    builder
 }
 
 pub(crate) fn failure_properties(

@@ -8,8 +8,10 @@ use img2tokens_schemas::Order;
 use img2tokens_schemas::columns::data_fields;
 
 use super::cells::{Lists, Problem, column, numbers, strings};
+use super::documents::{DocumentColumns, DocumentParts};
 use super::reader::Table;
 use crate::UnitId;
+use crate::takedown::Subject;
 
 /// A training sample: what an exporter needs of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub struct Sample<'a> {
     pub row: u64,
     /// The pair's name.
     pub key: &'a str,
-    /// Which half stands on the left.
+    /// Which half stands on the left, or that it is no pair.
     pub order: Order,
     /// All ids, specials included.
     pub input_ids: &'a [i32],
@@ -124,6 +126,8 @@ pub struct DataBatch {
     width: Int32Array,
     height: Int32Array,
     sha256: StringArray,
+    /// Where there are documents.
+    documents: Option<DocumentColumns>,
 }
 
 impl DataBatch {
@@ -141,6 +145,36 @@ impl DataBatch {
             height: self.height.value(row),
             sha256: self.sha256.value(row),
         })
+    }
+
+    /// The parts of one of its rows; none if it is no document.
+    #[must_use]
+    pub fn document(&self, row: &DataRow<'_>) -> Option<DocumentParts<'_>> {
+        let documents = self.documents.as_ref()?;
+        (row.sample.order == Order::Document).then(|| documents.parts(self.place(row)))
+    }
+
+    /// All that names one of its rows: the row itself, and each image of a document.
+    pub(crate) fn subjects<'a>(&'a self, row: &DataRow<'a>) -> Vec<Subject<'a>> {
+        let key = row.sample.key;
+        let of_images = self.document(row).unwrap_or_default().images.into_iter();
+        let of_images = of_images.map(|image| Subject {
+            key,
+            url: image.url,
+            sha256: Some(image.sha256),
+        });
+        let of_row = Subject {
+            key,
+            url: row.url,
+            sha256: Some(row.sha256),
+        };
+        std::iter::once(of_row).chain(of_images).collect()
+    }
+
+    /// A row's place in the batch.
+    fn place(&self, row: &DataRow<'_>) -> usize {
+        let place = row.sample.row.saturating_sub(self.samples.first_row);
+        usize::try_from(place).unwrap_or(usize::MAX)
     }
 
     /// The same rows with all columns, the kept ones of the input at the end.
@@ -164,7 +198,7 @@ impl DataBatch {
     /// An optional column and the row's place in it, if it is there and the row has a value.
     fn optional(&self, column: &str, row: &DataRow<'_>) -> Option<(&ArrayRef, usize)> {
         let column = self.batch.column_by_name(column)?;
-        let place = usize::try_from(row.sample.row.checked_sub(self.samples.first_row)?).ok()?;
+        let place = self.place(row);
         column.is_valid(place).then_some((column, place))
     }
 }
@@ -181,8 +215,11 @@ impl Table for DataBatch {
     }
 
     fn of(batch: RecordBatch, first_row: u64) -> Result<Self, Problem> {
+        let samples = SampleBatch::of(batch.clone(), first_row)?;
+        let documents = samples.order.contains(&Order::Document);
         Ok(Self {
-            samples: SampleBatch::of(batch.clone(), first_row)?,
+            samples,
+            documents: documents.then(|| DocumentColumns::new(&batch)).transpose()?,
             num_tokens: numbers(&batch, "num_tokens")?,
             text_ids: Lists::new(&batch, "text_ids")?,
             image_codes: Lists::new(&batch, "image_codes")?,

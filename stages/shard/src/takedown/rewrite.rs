@@ -10,7 +10,7 @@ use arrow_select::filter::filter_record_batch;
 use img2tokens_schemas::{Failure, FailureReason};
 
 use super::forbidden::subject;
-use super::{Subject, Tombstones, contexts, taken_down};
+use super::{Tombstones, contexts, taken_down};
 use crate::census::Census;
 use crate::commit::Attempt;
 use crate::destination::{UnitFiles, checksum_of};
@@ -80,6 +80,8 @@ pub(super) fn rewrite(
         texts: kept.texts,
         sequences: kept.sequences,
         failures: failed.reasons,
+        document_images: kept.document_images,
+        dropped_images: kept.dropped_images,
         image_codes: kept.image_codes,
         input_ids: kept.input_ids,
         captions_truncated: stats.captions_truncated.saturating_sub(taken.captions_truncated),
@@ -221,11 +223,10 @@ impl Sequences {
     fn copy(&mut self, batch: &DataBatch, tombstones: &Tombstones) -> Result<Vec<String>, ShardError> {
         let (mut keep, mut taken) = (Vec::new(), Vec::new());
         for row in batch.rows() {
-            let is_forbidden = tombstones.forbid(&Subject {
-                key: row.sample.key,
-                url: row.url,
-                sha256: Some(row.sha256),
-            });
+            let is_forbidden = batch
+                .subjects(&row)
+                .iter()
+                .any(|subject| tombstones.forbid(subject));
             if !is_forbidden {
                 self.kept.add(batch, &row);
             } else if self.taken.add(batch, &row) {

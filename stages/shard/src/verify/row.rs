@@ -36,9 +36,11 @@ pub(super) fn check_row(vocabulary: &Vocabulary, row: &DataRow<'_>, wrong: &mut 
             vocabulary.codebook_size
         ));
     }
-    if sample.order == Order::Text {
-        check_text_alone(vocabulary, row, wrong);
-        return;
+    match sample.order {
+        Order::Text => return check_text_alone(vocabulary, row, wrong),
+        // By its parts.
+        Order::Document => return,
+        Order::ImageText | Order::TextImage => {}
     }
     check_counts(row, wrong);
     match Parts::of(sample) {
@@ -81,28 +83,36 @@ fn check_counts(row: &DataRow<'_>, wrong: &mut impl FnMut(String)) {
             row.image_codes.len()
         ));
     }
-    let kept: usize = row
-        .kept_patches
-        .iter()
-        .map(|byte| byte.count_ones() as usize)
-        .sum();
+    let kept = popcount(row.kept_patches);
     if image_len != Ok(kept) {
         wrong(format!(
             "image_len is {}, and kept_patches has {kept} bits set",
             row.sample.image_len
         ));
     }
-    if row.width < 1 || row.height < 1 {
-        wrong(format!("no picture is {} x {}", row.width, row.height));
+    check_size(row.width, row.height, wrong);
+    check_digest(row.sha256, wrong);
+}
+
+pub(super) fn check_size(width: i32, height: i32, wrong: &mut impl FnMut(String)) {
+    if width < 1 || height < 1 {
+        wrong(format!("no picture is {width} x {height}"));
     }
-    let digits = row
-        .sha256
+}
+
+pub(super) fn check_digest(sha256: &str, wrong: &mut impl FnMut(String)) {
+    let digits = sha256
         .bytes()
         .filter(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         .count();
-    if digits != 64 || row.sha256.len() != 64 {
-        wrong(format!("`{}` is no SHA-256 digest", row.sha256));
+    if digits != 64 || sha256.len() != 64 {
+        wrong(format!("`{sha256}` is no SHA-256 digest"));
     }
+}
+
+/// The number of patches that a mask keeps.
+pub(super) fn popcount(mask: &[u8]) -> usize {
+    mask.iter().map(|byte| byte.count_ones() as usize).sum()
 }
 
 /// A sample taken apart at its image.
@@ -191,7 +201,7 @@ fn check_text(vocabulary: &Vocabulary, row: &DataRow<'_>, parts: &Parts<'_>, wro
     let without_eos = |ids| strip(ids, <[i32]>::split_last, vocabulary.eos);
     let (text, other) = match row.sample.order {
         // Checked as such.
-        Order::Text => return,
+        Order::Text | Order::Document => return,
         Order::ImageText => (
             [Some(parts.after), without_eos(parts.after)],
             [Some(parts.before), without_bos(parts.before)],
@@ -223,7 +233,7 @@ fn strip(ids: &[i32], split: impl Fn(&[i32]) -> Option<(&i32, &[i32])>, special:
     split(ids).and_then(|(id, rest)| is(*id, special).then_some(rest))
 }
 
-fn is(id: i32, expected: u32) -> bool {
+pub(super) fn is(id: i32, expected: u32) -> bool {
     u32::try_from(id) == Ok(expected)
 }
 

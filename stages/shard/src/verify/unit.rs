@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use img2tokens_schemas::Order;
 
+use super::document::{check_document, check_masks};
 use super::ledger::KeyPlace;
 use super::optional::check_optional;
 use super::packed::{Contents, check_contexts};
@@ -276,6 +277,11 @@ impl UnitCheck<'_> {
                 if census.add(&batch, &row) {
                     self.key_of_data(&sample)?;
                 }
+                if let Some(parts) = batch.document(&row) {
+                    check_document(&vocabulary, &row, &parts, &mut wrong);
+                    check_masks(&parts, &mut mask_bytes, &mut wrong);
+                    continue;
+                }
                 if sample.order == Order::Text {
                     continue;
                 }
@@ -306,6 +312,14 @@ impl UnitCheck<'_> {
                     "it has {} pairs and {} texts in {} sequences, and its stats say {} and {} in {}",
                     census.pairs, census.texts, census.sequences, stats.pairs, stats.texts, stats.sequences
                 ),
+            );
+        }
+        if (census.document_images, &census.dropped_images) != (stats.document_images, &stats.dropped_images)
+        {
+            findings.add(
+                name,
+                None,
+                "its images of documents are not those that its stats count",
             );
         }
         if (&census.image_codes, &census.input_ids) != (&stats.image_codes, &stats.input_ids) {

@@ -176,6 +176,7 @@ fn sequences(row: usize, kept: &[bool], text_ids: &[u32], orders: &[Order]) -> V
         width: 640 + row as u32,
         height: 480,
         sha256: Some(Digest([row as u8; 32])),
+        document: None,
     });
     orders
         .iter()
@@ -203,7 +204,7 @@ fn sequence(order: Order, pair: &PairTokens) -> Sequence {
             let start = text.len() as u32 + 1;
             ([text, image, vec![VOCABULARY.eos]].concat(), start)
         }
-        Order::Text => ([text, vec![VOCABULARY.eos]].concat(), 0),
+        Order::Text | Order::Document => ([text, vec![VOCABULARY.eos]].concat(), 0),
     };
     Sequence {
         order,

@@ -123,6 +123,7 @@ fn own_text<'a>(survey: &'a Survey, config: &SourceConfig) -> Vec<&'a str> {
         key,
         digest,
         image: _,
+        document: _,
     } = &survey.columns;
     let is_used_otherwise = |name: &&str| {
         survey.kept.iter().any(|field| field.name() == name)
@@ -142,7 +143,13 @@ fn needed_columns<'a>(survey: &'a Survey, config: &'a SourceConfig) -> Vec<&'a s
         &columns.key,
         &columns.digest,
     ];
-    let roles = roles.into_iter().flatten().chain(&columns.further_text);
+    let of_documents = columns.document.iter();
+    let of_documents = of_documents.flat_map(|columns| [&columns.images, &columns.texts]);
+    let roles = roles
+        .into_iter()
+        .flatten()
+        .chain(&columns.further_text)
+        .chain(of_documents);
     let roles = roles.map(String::as_str);
     let kept = survey.kept.iter().map(|field| field.name().as_str());
     roles

@@ -9,6 +9,7 @@ use arrow_schema::{ArrowError, DataType};
 use bytes::Bytes;
 use img2tokens_schemas::FailureReason;
 
+use super::documents::DocumentCells;
 use crate::columns::Kind;
 use crate::draft::{Draft, digest_of_binary, digest_of_text};
 use crate::{Columns, Filter, SourceConfig};
@@ -21,6 +22,7 @@ pub(super) struct Cells {
     further_captions: Vec<TextColumn>,
     key: Option<TextColumn>,
     digest: Option<TextColumn>,
+    document: Option<DocumentCells>,
     filters: Vec<(Filter, Float64Array)>,
     max_image_bytes: u64,
 }
@@ -55,6 +57,11 @@ impl Cells {
                 .collect::<Result<_, ArrowError>>()?,
             key: text(&columns.key)?,
             digest: text(&columns.digest)?,
+            document: columns
+                .document
+                .as_ref()
+                .map(|columns| DocumentCells::new(batch, columns, config.max_images))
+                .transpose()?,
             filters: config
                 .filters
                 .iter()
@@ -85,6 +92,9 @@ impl Cells {
             TextColumn::Text(texts) => digest_of_text(value_at(texts.is_null(row), || texts.value(row))?),
             TextColumn::Bytes(bytes) => digest_of_binary(value_at(bytes.is_null(row), || bytes.value(row))?),
         });
+        if let Some(documents) = &self.document {
+            draft.take_document(documents.parts(row));
+        }
         let image = self
             .image
             .as_ref()
@@ -105,7 +115,7 @@ impl Cells {
     }
 }
 
-fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, ArrowError> {
+pub(super) fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, ArrowError> {
     batch
         .column_by_name(name)
         .ok_or_else(|| ArrowError::SchemaError(format!("column `{name}` is not there any more")))

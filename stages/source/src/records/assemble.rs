@@ -3,7 +3,7 @@
 use img2tokens_schemas::FailureReason;
 use serde_json::{Map, Value};
 
-use super::{ReadRecords, Record, open};
+use super::{ReadRecords, Record, document, open};
 use crate::draft::{Draft, Place, Placed, digest_of_text};
 use crate::object::Object;
 use crate::{Extent, RowBatch, SourceConfig, SourceError, Survey, kept};
@@ -125,6 +125,10 @@ impl Assembler {
             Value::String(text) => digest_of_text(text),
             other => digest_of_text(&other.to_string()),
         });
+        // Of a record that cannot be read there are no fields.
+        if let Some(columns) = columns.document.as_ref().filter(|_| draft.failure.is_none()) {
+            draft.take_document(document::parts(&fields, columns, self.config.max_images));
+        }
         let kept = self.keep(&mut draft, fields);
         (draft, kept)
     }

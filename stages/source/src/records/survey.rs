@@ -191,7 +191,8 @@ impl Seen {
                 JsonType::Float => Kind::Number,
                 // What is always null may be anything.
                 JsonType::Text | JsonType::Null => Kind::Text,
-                JsonType::Boolean | JsonType::Nested => Kind::Other,
+                JsonType::Nested => Kind::Nested,
+                JsonType::Boolean => Kind::Other,
             },
             shown: format!("{json_type:?}").to_lowercase(),
         };
