@@ -122,6 +122,14 @@ fn with_a_driver_that_is_no_library() {
 fn without_cublaslt() {
     let libraries = Libraries::new().with_driver(13_000);
     libraries.expect("cuBLASLt (libcublasLt.so.13 or .12) is not found");
+    let libraries = Libraries::new().with_driver(12_080);
+    libraries.expect("cuBLASLt (libcublasLt.so.12) is not found");
+}
+
+#[test]
+fn with_a_cublaslt_that_the_driver_is_too_old_for() {
+    let libraries = Libraries::new().with_driver(12_080).with_cublaslt(130_000);
+    libraries.expect("cuBLASLt is of version 130000, which a driver for CUDA 13 runs and this one, for CUDA 12.8, does not");
 }
 
 #[test]

@@ -79,18 +79,29 @@ fn on_all(
     checkpoint: &Checkpoint,
     settings: &Settings,
 ) -> Result<Loaded, VisionError> {
-    let (mut tokenizers, mut batch_size): (Vec<Box<dyn VisualTokenizer>>, _) = (Vec::new(), usize::MAX);
-    for (number, card) in &cards {
-        let made = CudaTokenizer::load(card, checkpoint, settings)?;
-        for tokenizer in made {
-            batch_size = batch_size.min(tokenizer.batch_size());
-            tokenizers.push(Box::new(tokenizer));
-        }
-        tracing::info!(
-            "cuda:{number} is {}: at most {batch_size} pictures a batch",
-            card.name()
-        );
+    let mut made = Vec::new();
+    for (_, card) in &cards {
+        made.push(CudaTokenizer::load(card, checkpoint, settings)?);
     }
+    let batch_size = made.iter().flatten().map(CudaTokenizer::batch_size).min();
+    let batch_size = batch_size.unwrap_or(1);
+    for ((number, card), tokenizers) in cards.iter().zip(&mut made) {
+        if tokenizers
+            .iter()
+            .any(|tokenizer| tokenizer.batch_size() > batch_size)
+        {
+            // It would fill every batch up to its own size.
+            tokenizers.clear();
+            let settings = Settings {
+                batch: Batch::Exactly(batch_size),
+                ..settings.clone()
+            };
+            *tokenizers = CudaTokenizer::load(card, checkpoint, &settings)?;
+        }
+        tracing::info!("cuda:{number} is {}", card.name());
+    }
+    let boxed = |tokenizer| -> Box<dyn VisualTokenizer> { Box::new(tokenizer) };
+    let tokenizers = made.into_iter().flatten().map(boxed).collect();
     let numbers = cards.iter().map(|(number, _)| *number).collect();
     let loaded = cards
         .into_iter()

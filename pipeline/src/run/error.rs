@@ -41,6 +41,12 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// Whether it may be what another error left behind: pairs that were given up with a device, or a task, are missing
+    /// from their unit.
+    pub(super) const fn may_follow_from_another(&self) -> bool {
+        matches!(self, Self::Shard(ShardError::Unaccounted { .. }))
+    }
+
     /// Whether the same run may succeed later: a store or device that went away.
     #[must_use]
     pub fn is_transient(&self) -> bool {

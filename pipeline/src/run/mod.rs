@@ -198,19 +198,22 @@ pub async fn run(run: Run) -> Result<Totals, RunError> {
     first_error_of(hops, &cancel).await
 }
 
-/// Waits for every hop. The first error cancels the others and is the one that is told.
+/// Waits for every hop. The first error cancels the others and is the one that is told; but one that may follow from
+/// another, which was only told later, does not hide that.
 async fn first_error_of(
     mut hops: JoinSet<Result<Totals, RunError>>,
     cancel: &CancellationToken,
 ) -> Result<Totals, RunError> {
     let mut committed = Totals::default();
-    let mut first_error = None;
+    let mut first_error: Option<RunError> = None;
     while let Some(ended) = hops.join_next().await {
         match ended.unwrap_or_else(|lost| Err(RunError::Lost(lost))) {
             Ok(totals) => committed.merge(&totals),
             Err(error) => {
                 cancel.cancel();
-                first_error.get_or_insert(error);
+                if first_error.as_ref().is_none_or(RunError::may_follow_from_another) {
+                    first_error = Some(error);
+                }
             }
         }
     }

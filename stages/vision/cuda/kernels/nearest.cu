@@ -38,8 +38,9 @@ constexpr int OWN = 4;    // rows and codes a thread: 16 x 16 threads
 extern "C" __global__ void __launch_bounds__(256)
     nearest_code(const float *unit, const float *squared, const float *codes, const float *code_squared, int *nearest,
                  int rows, int width, int count) {
-    __shared__ float own_rows[DEPTH][ROWS];
-    __shared__ float own_codes[DEPTH][CODES];
+    // Two more than are used: neighbours in depth, which are stored together, lie in different banks.
+    __shared__ float own_rows[DEPTH][ROWS + 2];
+    __shared__ float own_codes[DEPTH][CODES + 2];
     __shared__ float best_distance[16][ROWS];
     __shared__ int best_code[16][ROWS];
     const int across = static_cast<int>(threadIdx.x) % 16; // codes across + 16 j

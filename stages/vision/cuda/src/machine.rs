@@ -52,8 +52,6 @@ pub(crate) struct Linear<M: Machine, E: Element> {
     pub bias: M::Array<E>,
     pub inputs: usize,
     pub outputs: usize,
-    /// No product has more.
-    pub most_rows: usize,
 }
 
 impl<M: Machine, E: Element> Linear<M, E> {
@@ -61,7 +59,7 @@ impl<M: Machine, E: Element> Linear<M, E> {
     pub(crate) const STEP: usize = 8;
 
     /// Takes a weight `[outputs, inputs]` and a bias `[outputs]`.
-    pub(crate) fn new(machine: &M, weight: &[f32], bias: &[f32], most_rows: usize) -> Result<Self, Fault> {
+    pub(crate) fn new(machine: &M, weight: &[f32], bias: &[f32]) -> Result<Self, Fault> {
         let (outputs, inputs) = (bias.len(), weight.len() / bias.len());
         let (padded_outputs, padded_inputs) = (
             outputs.next_multiple_of(Self::STEP),
@@ -83,7 +81,6 @@ impl<M: Machine, E: Element> Linear<M, E> {
             bias: machine.upload(&padded_bias)?,
             inputs: padded_inputs,
             outputs: padded_outputs,
-            most_rows,
         })
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use half::{bf16, f16};
+use img2tokens_schemas::Pixels;
 use img2tokens_vision::{
-    Checkpoint, Dtype, ModelConfig, NotFinite, PartSeconds, PixelBatch, Selection, TokenizedPicture,
+    Checkpoint, Dtype, ModelConfig, NotFinite, PartSeconds, Picture, PixelBatch, Selection, TokenizedPicture,
     VisionError, VisualTokenizer,
 };
 
@@ -117,7 +118,11 @@ fn load<E: Element>(
                     })
                     .collect());
             }
-            Err(Failure::OutOfMemory(_)) if halving && pictures > 1 => pictures /= 2,
+            Err(Failure::OutOfMemory(_)) if halving && pictures > 1 => {
+                // What was allocated is given back before less is asked for.
+                card.finish()?;
+                pictures /= 2;
+            }
             Err(Failure::OutOfMemory(error) | Failure::Other(error)) => return Err(error),
         }
     }
@@ -163,14 +168,38 @@ fn workers<E: Element>(
         streams.push(card.stream().map_err(VisionError::from)?);
     }
     let workers = streams.into_iter().map(|gpu| {
-        let room = Room::new(&gpu, checkpoint.config(), pictures).map_err(VisionError::from)?;
+        let mut room = Room::new(&gpu, checkpoint.config(), pictures).map_err(VisionError::from)?;
+        warm_up(&model, &gpu, &mut room, checkpoint.config())?;
         Ok(OneStream {
-            model: model.clone(),
-            room,
             gpu,
+            room,
+            model: model.clone(),
         })
     });
     workers.collect()
+}
+
+/// A black picture all of whose patches are kept: kernels are compiled for the device, and all memory is taken that a
+/// step takes, before there is anything to lose.
+fn warm_up<E: Element>(
+    model: &Model<Gpu, E>,
+    gpu: &Gpu,
+    room: &mut Room<Gpu, E>,
+    config: &ModelConfig,
+) -> Result<(), VisionError> {
+    const KEEP: [f32; 2] = [1e6, 0.0];
+    let size = config.image_size;
+    let pixels = Pixels::new(size as u32, vec![0; 3 * size * size]);
+    let black = Picture {
+        key: String::new(),
+        pixels: pixels.map_err(|error| VisionError::Unsupported(error.to_string()))?,
+    };
+    let selection = Selection::given(vec![vec![KEEP; config.patches()]]);
+    let mut seconds = PartSeconds::default();
+    // A picture's own fault, numbers too large for the dtype, is no fault of the device.
+    model
+        .step(gpu, room, (0, &[black]), &selection, &mut seconds)
+        .map(drop)
 }
 
 /// A tokenizer whatever its dtype.
@@ -183,11 +212,11 @@ trait Worker: Send {
     ) -> Result<Vec<Result<TokenizedPicture, NotFinite>>, VisionError>;
 }
 
-/// The model, and a stream's own memory. Fields are dropped in this order: memory goes before its stream.
+/// A stream, which waits when it is dropped, before the memory that it works on goes.
 struct OneStream<E: Element> {
-    model: Arc<Model<Gpu, E>>,
-    room: Room<Gpu, E>,
     gpu: Gpu,
+    room: Room<Gpu, E>,
+    model: Arc<Model<Gpu, E>>,
 }
 
 impl<E: Element> Worker for OneStream<E> {

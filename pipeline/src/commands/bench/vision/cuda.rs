@@ -1,6 +1,5 @@
 //! On CUDA devices: all tokenizers at once, as in a run; then one alone, part by part.
 
-use std::sync::Barrier;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -48,7 +47,7 @@ pub(super) fn measure(scene: &Scene<'_>, loaded: Loaded, mut pictures: Pictures)
         // Of all devices, as many times the first one's.
         "matmul_peak_flops_per_s": peak * devices as f64,
         "share_of_matmul_peak": done.flops / seconds / (peak * devices as f64),
-        // Of a batch, of a tokenizer that has its device to itself.
+        // Of a batch, of a tokenizer that has its device to itself, with what the CPU does between.
         "parts": {
             "copy_s": of_batch(parts.copy),
             "encoder_s": of_batch(parts.encoder),
@@ -59,37 +58,45 @@ pub(super) fn measure(scene: &Scene<'_>, loaded: Loaded, mut pictures: Pictures)
     }))
 }
 
-/// Every tokenizer its own batches on a thread of its own; the seconds from when all have done their first.
+/// Every tokenizer its own batches on a thread of its own; the seconds that all of them took, but for the first.
 fn together(
     scene: &Scene<'_>,
     tokenizers: &mut [Box<dyn VisualTokenizer>],
     own: &[Vec<PixelBatch>],
 ) -> anyhow::Result<(f64, Done)> {
-    let ready = Barrier::new(tokenizers.len() + 1);
+    on_all(tokenizers, own, |tokenizer, batches| {
+        let warm = batches.first().map(|batch| tokenizer.tokenize(batch));
+        warm.transpose()?;
+        Ok(Done::default())
+    })?;
+    let started = Instant::now();
+    let done = on_all(tokenizers, own, |tokenizer, batches| {
+        let mut done = Done::default();
+        for batch in batches.iter().skip(1) {
+            for picture in tokenizer.tokenize(batch)? {
+                let kept = picture?.tokens.codes().len();
+                done.tokens += kept;
+                done.flops += scene.config.flops(scene.vision.merger, kept);
+            }
+        }
+        Ok(done)
+    })?;
+    Ok((started.elapsed().as_secs_f64(), done))
+}
+
+/// Each tokenizer and its batches on a thread, and the sum of what they did.
+fn on_all(
+    tokenizers: &mut [Box<dyn VisualTokenizer>],
+    own: &[Vec<PixelBatch>],
+    work: impl Fn(&mut dyn VisualTokenizer, &[PixelBatch]) -> anyhow::Result<Done> + Sync,
+) -> anyhow::Result<Done> {
     std::thread::scope(|threads| {
+        let work = &work;
         let running: Vec<_> = tokenizers
             .iter_mut()
             .zip(own)
-            .map(|(tokenizer, batches)| {
-                let ready = &ready;
-                threads.spawn(move || {
-                    let warm = batches.first().map(|batch| tokenizer.tokenize(batch));
-                    ready.wait();
-                    warm.transpose()?;
-                    let mut done = Done::default();
-                    for batch in batches.iter().skip(1) {
-                        for picture in tokenizer.tokenize(batch)? {
-                            let kept = picture?.tokens.codes().len();
-                            done.tokens += kept;
-                            done.flops += scene.config.flops(scene.vision.merger, kept);
-                        }
-                    }
-                    anyhow::Ok(done)
-                })
-            })
+            .map(|(tokenizer, batches)| threads.spawn(move || work(&mut **tokenizer, batches)))
             .collect();
-        ready.wait();
-        let started = Instant::now();
         let mut all = Done::default();
         for thread in running {
             let done = thread
@@ -98,7 +105,7 @@ fn together(
             all.tokens += done.tokens;
             all.flops += done.flops;
         }
-        Ok((started.elapsed().as_secs_f64(), all))
+        Ok(all)
     })
 }
 

@@ -3,7 +3,7 @@
 //!
 //! cuBLASLt is sought in this order: the path in `IMG2TOKENS_CUBLASLT`; where the loader looks; a toolkit at
 //! `CUDA_HOME`, `CUDA_PATH` or /usr/local/cuda; and NVIDIA's Python wheels in the active environment (`VIRTUAL_ENV`,
-//! `CONDA_PREFIX`) and the system's. Version 13 goes before 12.
+//! `CONDA_PREFIX`) and the system's. Version 13 goes before 12 where the driver is for CUDA 13, else it is left out.
 
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,12 @@ use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 
 /// The variable that names cuBLASLt's file.
 const VARIABLE: &str = "IMG2TOKENS_CUBLASLT";
-/// The names of its files, the best first.
+/// The names of its files, the best first; those of version 13 need a driver of that version.
 const NAMES: [&str; 3] = ["libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so"];
+const NAMES_12: [&str; 2] = ["libcublasLt.so.12", "libcublasLt.so"];
+/// The first version of the driver, and of cuBLASLt, of CUDA 13.
+const DRIVER_13: i32 = 13_000;
+const CUBLASLT_13: usize = 130_000;
 /// As the driver states versions: 1000 for each major one, 10 for each minor one.
 const LEAST_DRIVER: i32 = 12_080;
 /// As cuBLASLt states its own.
@@ -39,10 +43,28 @@ pub enum Unavailable {
     Driver(String),
     /// No cuBLASLt.
     #[error(
-        "cuBLASLt (libcublasLt.so.13 or .12) is not found: install it (pip install nvidia-cublas, or a CUDA toolkit), or \
-         name its file in {VARIABLE}"
+        "cuBLASLt ({name}) is not found: install it ({install}, or a CUDA toolkit), or name its file in {VARIABLE}"
     )]
-    NoCublasLt,
+    NoCublasLt {
+        /// Its file's name.
+        name: &'static str,
+        /// A command that gets it.
+        install: &'static str,
+    },
+    /// It refuses to start.
+    #[error("cuBLASLt does not start: {0}")]
+    CublasLt(String),
+    /// One that the driver is too old for.
+    #[error(
+        "cuBLASLt is of version {found}, which a driver for CUDA 13 runs and this one, for CUDA {driver}, does not: \
+             install nvidia-cublas-cu12, or update the driver"
+    )]
+    NewCublasLt {
+        /// As it states it.
+        found: usize,
+        /// The version of CUDA that the driver is for.
+        driver: String,
+    },
     /// The file that is named is none.
     #[error("{VARIABLE} = {path:?}: {why}")]
     NamedCublasLt {
@@ -83,11 +105,12 @@ pub enum Unavailable {
 pub(super) fn load() -> Result<(), Unavailable> {
     static LOADED: OnceLock<Result<(), Unavailable>> = OnceLock::new();
     LOADED
-        .get_or_init(|| load_driver().and_then(|()| load_cublaslt()))
+        .get_or_init(|| load_driver().and_then(load_cublaslt))
         .clone()
 }
 
-fn load_driver() -> Result<(), Unavailable> {
+/// Gives its version.
+fn load_driver() -> Result<i32, Unavailable> {
     // SAFETY: it only tries to load the driver's library, whose initialisers are NVIDIA's.
     if !unsafe { driver::is_culib_present() } {
         return Err(Unavailable::NoDriver);
@@ -99,32 +122,57 @@ fn load_driver() -> Result<(), Unavailable> {
         return Err(Unavailable::Driver(format!("{status:?}")));
     }
     if version < LEAST_DRIVER {
-        let found = format!("{}.{}", version / 1000, version % 1000 / 10);
+        let found = shown(version);
         return Err(Unavailable::OldDriver { found });
     }
-    Ok(())
+    Ok(version)
 }
 
-fn load_cublaslt() -> Result<(), Unavailable> {
+/// A driver's version as CUDA's is written.
+fn shown(driver: i32) -> String {
+    format!("{}.{}", driver / 1000, driver % 1000 / 10)
+}
+
+fn load_cublaslt(driver: i32) -> Result<(), Unavailable> {
+    let names = if driver < DRIVER_13 {
+        &NAMES_12[..]
+    } else {
+        &NAMES[..]
+    };
     if let Some(named) = std::env::var_os(VARIABLE) {
         let path = PathBuf::from(named);
         keep(&path).map_err(|why| Unavailable::NamedCublasLt { path, why })?;
     } else {
-        // A library that is loaded answers to its name from then on, wherever it lies.
-        let _ = NAMES.iter().any(|name| keep(Path::new(name)).is_ok())
+        // A library that is loaded answers from then on to the name that it gives itself, wherever it lies. Another that
+        // the loader finds by an earlier name goes before it: so the version is asked for below.
+        let _ = names.iter().any(|name| keep(Path::new(name)).is_ok())
             || folders(&Surroundings::of_process())
                 .iter()
-                .flat_map(|folder| NAMES.iter().map(move |name| folder.join(name)))
+                .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
                 .any(|file| file.is_file() && keep(&file).is_ok());
     }
     // SAFETY: as above.
     if !unsafe { cublaslt::is_culib_present() } {
-        return Err(Unavailable::NoCublasLt);
+        return Err(if driver < DRIVER_13 {
+            Unavailable::NoCublasLt {
+                name: "libcublasLt.so.12",
+                install: "pip install nvidia-cublas-cu12",
+            }
+        } else {
+            Unavailable::NoCublasLt {
+                name: "libcublasLt.so.13 or .12",
+                install: "pip install nvidia-cublas",
+            }
+        });
     }
     // SAFETY: the library is there, and every version of it has this function.
     let found = unsafe { cublaslt::cublasLtGetVersion() };
     if found < LEAST_CUBLASLT {
         return Err(Unavailable::OldCublasLt { found });
+    }
+    if found >= CUBLASLT_13 && driver < DRIVER_13 {
+        let driver = shown(driver);
+        return Err(Unavailable::NewCublasLt { found, driver });
     }
     Ok(())
 }

@@ -6,10 +6,12 @@ mod peak;
 mod product;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cudarc::cublaslt::result::CublasError;
+use cudarc::cublaslt::sys::cublasStatus_t;
 use cudarc::driver::{
     CudaContext, CudaEvent, CudaFunction, CudaModule, CudaSlice, CudaStream, DevicePtr, DevicePtrMut,
     DriverError, PinnedHostSlice, result, sys,
@@ -30,23 +32,35 @@ pub use library::Unavailable;
 pub struct Card(Arc<Shared>);
 
 /// What all streams of a card share.
+/// Fields are dropped in this order: the context is the last.
 struct Shared {
-    context: Arc<CudaContext>,
+    products: Products,
+    modules: Mutex<HashMap<String, Arc<CudaModule>>>,
     number: usize,
     name: String,
     capability: (i32, i32),
     /// Shared memory that a block may have, in bytes.
     most_shared: i32,
-    products: Products,
-    modules: Mutex<HashMap<String, Arc<CudaModule>>>,
+    context: Arc<CudaContext>,
 }
 
 impl Card {
-    /// Opens the device of this number.
+    /// Opens the device of this number, for the rest of the process.
     ///
     /// # Errors
     /// Why it cannot be used: then nothing but a CPU can.
     pub fn open(number: usize) -> Result<Self, Unavailable> {
+        static OPENED: Mutex<BTreeMap<usize, Card>> = Mutex::new(BTreeMap::new());
+        let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(card) = opened.get(&number) {
+            return Ok(card.clone());
+        }
+        let card = Self::open_first(number)?;
+        opened.insert(number, card.clone());
+        Ok(card)
+    }
+
+    fn open_first(number: usize) -> Result<Self, Unavailable> {
         library::load()?;
         let broken = |error: DriverError| Unavailable::Driver(error.to_string());
         result::init().map_err(broken)?;
@@ -55,6 +69,8 @@ impl Card {
             return Err(Unavailable::NoDevice { number, count });
         }
         let context = CudaContext::new(number).map_err(broken)?;
+        // A thread that waits for the device leaves its core to others.
+        context.set_blocking_synchronize().map_err(broken)?;
         // SAFETY: arrays are used by their own stream alone, but for weights, which are there before others read them.
         unsafe { context.disable_event_tracking() };
         let name = context.name().map_err(broken)?;
@@ -71,7 +87,7 @@ impl Card {
         let most_shared = context
             .attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
             .map_err(broken)?;
-        let products = Products::new().map_err(|fault| Unavailable::Driver(fault.to_string()))?;
+        let products = Products::new().map_err(|error| Unavailable::CublasLt(error.to_string()))?;
         Ok(Self(Arc::new(Shared {
             context,
             number,
@@ -102,6 +118,11 @@ impl Card {
         })
     }
 
+    /// Waits until all of its streams are done.
+    pub(crate) fn finish(&self) -> Result<(), Fault> {
+        self.0.context.synchronize().map_err(failed("computing"))
+    }
+
     /// Refuses a model whose attention takes more memory than a block of this device has.
     pub(crate) fn expect_shared_memory(&self, bytes: usize) -> Result<(), VisionError> {
         let most = self.0.most_shared;
@@ -117,11 +138,15 @@ impl Card {
 
 /// Whether a device says that it lacks memory.
 pub(crate) fn is_out_of_memory(error: &(dyn Error + 'static)) -> bool {
-    let error = error.downcast_ref::<DriverError>();
-    error.is_some_and(|error| error.0 == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY)
+    let (driver, cublas) = (
+        error.downcast_ref::<DriverError>(),
+        error.downcast_ref::<CublasError>(),
+    );
+    driver.is_some_and(|error| error.0 == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY)
+        || cublas.is_some_and(|error| error.0 == cublasStatus_t::CUBLAS_STATUS_ALLOC_FAILED)
 }
 
-/// A stream of work on a card. Fields are dropped in this order: memory goes before its stream.
+/// A stream of work on a card.
 pub(crate) struct Gpu {
     workspace: CudaSlice<u8>,
     functions: RefCell<HashMap<String, CudaFunction>>,
@@ -129,6 +154,14 @@ pub(crate) struct Gpu {
     staging: RefCell<Option<PinnedHostSlice<u8>>>,
     stream: Arc<CudaStream>,
     card: Arc<Shared>,
+}
+
+impl Drop for Gpu {
+    /// Waits: what is queued here may still read weights that go with the last of a device's streams.
+    fn drop(&mut self) {
+        // A device that is lost has nothing queued any more.
+        let _ = self.finish();
+    }
 }
 
 impl Gpu {
@@ -154,8 +187,11 @@ impl Gpu {
         if with_shared_memory {
             // Without it no launch gets more than 48 KiB.
             use sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES as MOST;
+            use sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT as SHARE;
+            const ALL: i32 = 100;
             function
                 .set_attribute(MOST, self.card.most_shared)
+                .and_then(|()| function.set_attribute(SHARE, ALL))
                 .map_err(failed(format!("giving {} its memory", kernel.name)))?;
         }
         self.functions
@@ -229,6 +265,9 @@ impl Machine for Gpu {
 
     fn read<T: Number>(&self, from: &CudaSlice<T>, count: usize) -> Result<Vec<T>, Fault> {
         let mut values = vec![T::default(); count];
+        // A copy to memory like this would wait inside the driver.
+        let computed = self.mark()?;
+        computed.synchronize().map_err(failed("computing"))?;
         self.stream
             .memcpy_dtoh(&from.slice(..count), &mut values)
             .and_then(|()| self.stream.synchronize())
@@ -250,7 +289,6 @@ impl Machine for Gpu {
             dtype: E::DTYPE,
             inputs: layer.inputs,
             outputs: layer.outputs,
-            most_rows: layer.most_rows,
         };
         let operands = Operands {
             weight: self.address(&layer.weight),
@@ -294,8 +332,8 @@ impl Launcher for Gpu {
         let function = self.function(kernel, grid.shared > 0)?;
         let mut pointers: Vec<_> = arguments.iter_mut().map(Argument::pointer).collect();
         let [x, y, z] = grid.blocks;
-        // SAFETY: the arguments are the kernel's, which the emulated tests check for every one of them, and the arrays
-        // they point to are kept by the caller in this stream's order.
+        // SAFETY: the arguments are the kernel's, in order and type, as the emulated tests show for every kind of kernel,
+        // and the arrays they point to are kept by the caller in this stream's order.
         let launched = unsafe {
             result::launch_kernel(
                 function.cu_function(),

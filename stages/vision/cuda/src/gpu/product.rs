@@ -13,6 +13,8 @@ use crate::error::Fault;
 /// Memory that products of one stream may use beside their operands, in bytes: what NVIDIA advises for Hopper.
 pub(super) const WORKSPACE: usize = 32 << 20;
 
+/// Rows that algorithms are chosen for, 256 pictures of 257 tokens: the same whatever the batch.
+const ROWS: usize = 65_792;
 /// `CUBLAS_OP_T`.
 const TRANSPOSED: i32 = 1;
 
@@ -22,7 +24,6 @@ pub(super) struct Form {
     pub dtype: Dtype,
     pub inputs: usize,
     pub outputs: usize,
-    pub most_rows: usize,
 }
 
 /// Where a product's operands lie on the device.
@@ -47,9 +48,9 @@ unsafe impl Send for Products {}
 unsafe impl Sync for Products {}
 
 impl Products {
-    pub(super) fn new() -> Result<Self, Fault> {
+    pub(super) fn new() -> Result<Self, CublasError> {
         Ok(Self {
-            handle: result::create_handle().map_err(failed("starting cuBLASLt"))?,
+            handle: result::create_handle()?,
             algorithms: Mutex::default(),
         })
     }
@@ -92,8 +93,9 @@ impl Products {
         done.map_err(failed("multiplying matrices"))
     }
 
-    /// The algorithm for a layer: the first that cuBLASLt proposes for its full number of rows, none that splits sums
-    /// over blocks. It is not timed against others: what a product gives must not depend on how busy a device was.
+    /// The algorithm for a layer: the first that cuBLASLt proposes for many rows, none that splits sums over blocks. It
+    /// is not timed against others, nor chosen anew for fewer rows: what a row gives must depend neither on how busy a
+    /// device was nor on the rows beside it.
     fn algorithm(&self, form: Form, bias: u64) -> Result<sys::cublasLtMatmulAlgo_t, Fault> {
         let mut algorithms = self
             .algorithms
@@ -102,10 +104,10 @@ impl Products {
         if let Some(known) = algorithms.get(&form) {
             return Ok(*known);
         }
-        let shape = Descriptors::new(form, form.most_rows, bias).map_err(failed("describing a product"))?;
+        let shape = Descriptors::new(form, ROWS, bias).map_err(failed("describing a product"))?;
         let found = propose(self.handle, &shape).map_err(failed(format!(
             "choosing an algorithm for {} x {} x {} in {}",
-            form.most_rows,
+            ROWS,
             form.inputs,
             form.outputs,
             form.dtype.name()

@@ -87,7 +87,7 @@ impl<D: Device, E: Element> Merger<D, E> {
             rows: kept.merged(),
             width: d,
         };
-        // The features have served: their room takes the rows that are kept.
+        // The selector has served: its room takes the rows that are kept.
         device.take_rows(
             &room.x,
             Some(&room.out),

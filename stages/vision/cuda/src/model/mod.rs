@@ -51,8 +51,7 @@ impl<D: Device, E: Element> Model<D, E> {
     /// Puts the weights on the device.
     pub(crate) fn new(device: &D, checkpoint: &Checkpoint, plan: Plan) -> Result<Self, VisionError> {
         let (config, pictures) = (checkpoint.config(), plan.pictures);
-        let most_rows = pictures * (config.patches() + 1);
-        let weights = Weights::new(device, Prefixed::new(checkpoint), most_rows);
+        let weights = Weights::new(device, Prefixed::new(checkpoint));
         let merger = |weights: &Weights<'_, D>| {
             let weights = weights.under("causal_encoder");
             Merger::new(device, config, plan.merger, &weights, pictures)
@@ -60,7 +59,7 @@ impl<D: Device, E: Element> Model<D, E> {
         let tuned = match plan.features {
             Some(FeatureMerger::LanguageModel) => {
                 let tuned = checkpoint.with_language_model_merger()?;
-                Some(merger(&Weights::new(device, Prefixed::new(&tuned), most_rows))?)
+                Some(merger(&Weights::new(device, Prefixed::new(&tuned)))?)
             }
             Some(FeatureMerger::Tokenizer) | None => None,
         };

@@ -10,17 +10,11 @@ use crate::number::Element;
 pub(super) struct Weights<'a, M> {
     machine: &'a M,
     tensors: Prefixed<'a>,
-    /// Rows of products, at most.
-    most_rows: usize,
 }
 
 impl<'a, M: Machine> Weights<'a, M> {
-    pub(super) const fn new(machine: &'a M, tensors: Prefixed<'a>, most_rows: usize) -> Self {
-        Self {
-            machine,
-            tensors,
-            most_rows,
-        }
+    pub(super) const fn new(machine: &'a M, tensors: Prefixed<'a>) -> Self {
+        Self { machine, tensors }
     }
 
     /// The tensors under `name.`.
@@ -80,7 +74,7 @@ impl<'a, M: Machine> Weights<'a, M> {
         weight: &[f32],
         bias: &[f32],
     ) -> Result<Linear<M, E>, VisionError> {
-        Ok(Linear::new(self.machine, weight, bias, self.most_rows)?)
+        Ok(Linear::new(self.machine, weight, bias)?)
     }
 
     /// A LayerNorm.

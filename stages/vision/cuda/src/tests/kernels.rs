@@ -170,7 +170,9 @@ fn nearest<D: Device, E: Element>(device: &D) -> Vec<f32> {
     let nearest = device.read(&out, rows).unwrap();
     assert_eq!((nearest[3], nearest[66]), (-1, -1));
     assert!(!nearest.contains(&149), "of equals the lowest wins");
-    nearest.into_iter().map(|code| code as f32).collect()
+    // Bit by bit: a code is the twin's or it is not.
+    let bits = |code: i32| (0..9).map(move |bit| (code >> bit & 1) as f32);
+    nearest.into_iter().flat_map(bits).collect()
 }
 
 /// Pictures of many, no, few and one query; keys that fill no tile; every mask; heads that fill no fragment.
