@@ -8,6 +8,7 @@ use img2tokens_vision::Dtype;
 use crate::device::{Attention, Choice, Codes, Columns, Cut, Device, Norm, Places, Shape, Sight};
 use crate::emulated::Emulated;
 use crate::gpu::Card;
+use crate::machine::{Linear, Machine};
 use crate::number::Element;
 use crate::twin::Twin;
 
@@ -223,6 +224,40 @@ fn attend<D: Device, E: Element>(device: &D) -> Vec<f32> {
     seen
 }
 
+/// A head of the published model, whole: 257 tokens, 88 wide, more shared memory than a block has unasked; and a narrow
+/// one.
+fn attend_whole_heads<D: Device, E: Element>(device: &D) -> Vec<f32> {
+    let tokens = 257;
+    let starts = device.upload(&[0, tokens as i32]).unwrap();
+    let mut seen = Vec::new();
+    for head_dim in [16, 88] {
+        let rows = device.upload(&numbers::<E>(tokens * 3 * head_dim, 1)).unwrap();
+        let part = |number| Columns {
+            array: &rows,
+            first: number * head_dim,
+            stride: 3 * head_dim,
+        };
+        let attention = Attention {
+            q: part(0),
+            k: part(1),
+            v: part(2),
+            query_starts: &starts,
+            key_starts: &starts,
+            kept: None,
+            sight: Sight::Everything,
+            pictures: 1,
+            most_queries: tokens,
+            most_keys: tokens,
+            heads: 1,
+            head_dim,
+        };
+        let mut out = device.room::<E>(tokens * head_dim).unwrap();
+        device.attend(&attention, &mut out).unwrap();
+        seen.extend(wide(device.read(&out, tokens * head_dim).unwrap()));
+    }
+    seen
+}
+
 /// For each kernel a test of its emulated sources; and one of all the compiled ones.
 macro_rules! compared_with_their_twins {
     ($($kernel:ident),+ $(,)?) => {
@@ -267,5 +302,38 @@ compared_with_their_twins!(
     take_rows,
     selector,
     nearest,
-    attend
+    attend,
+    attend_whole_heads
 );
+
+/// Sums of a row depend on nothing but the row and the layer: the same row at any place, among few or many others, gives
+/// the same bits.
+fn expect_rows_alone<E: Element>(inputs: usize, outputs: usize) {
+    let gpu = Card::open(0).unwrap().stream().unwrap();
+    gpu.enter().unwrap();
+    let (weight, bias) = (numbers::<f32>(inputs * outputs, 1), numbers::<f32>(outputs, 2));
+    let layer = Linear::<_, E>::new(&gpu, &weight, &bias).unwrap();
+    let row = numbers::<E>(inputs, 3);
+    let most = 21_888;
+    let x = gpu.upload(&row.repeat(most)).unwrap();
+    let mut out = gpu.room::<E>(most * outputs).unwrap();
+    let mut first = None;
+    for rows in [most, 128, 1_000, 8_224] {
+        gpu.product(&layer, &x, rows, &mut out).unwrap();
+        let made = wide(gpu.read(&out, rows * outputs).unwrap());
+        let expected: &Vec<f32> = first.get_or_insert_with(|| made[..outputs].to_vec());
+        for (place, row) in made.chunks_exact(outputs).enumerate() {
+            assert!(row == &expected[..], "row {place} of {rows}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn a_row_of_a_product_depends_on_no_other() {
+    for (inputs, outputs) in [(592, 1408), (1408, 4224), (1408, 6144), (6144, 1408), (1408, 32)] {
+        expect_rows_alone::<bf16>(inputs, outputs);
+        expect_rows_alone::<f16>(inputs, outputs);
+    }
+    expect_rows_alone::<f32>(1408, 1408);
+}
