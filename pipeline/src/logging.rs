@@ -1,5 +1,7 @@
 //! Messages go to standard error; results to standard output.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::LogFormat;
@@ -13,6 +15,7 @@ pub fn start(format: LogFormat) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     // One line a panic: a decoder's is caught and becomes its picture's failure, and needs no backtrace.
     std::panic::set_hook(Box::new(|panic| {
