@@ -174,6 +174,17 @@ pub(crate) struct Columns<'a, M: Machine, E: Element> {
     pub stride: usize,
 }
 
+impl<'a, M: Machine, E: Element> Columns<'a, M, E> {
+    /// The matrices of this width that stand side by side in an array.
+    pub(crate) fn side_by_side<const N: usize>(array: &'a M::Array<E>, width: usize) -> [Self; N] {
+        std::array::from_fn(|number| Self {
+            array,
+            first: number * width,
+            stride: N * width,
+        })
+    }
+}
+
 /// Who attends to whom. Queries and keys of a picture are consecutive rows; a head is `head_dim` columns.
 pub(crate) struct Attention<'a, M: Machine, E: Element> {
     pub q: Columns<'a, M, E>,

@@ -118,34 +118,19 @@ fn load<E: Element>(
                     })
                     .collect());
             }
-            Err(Failure::OutOfMemory(_)) if halving && pictures > 1 => {
+            Err(error) if halving && pictures > 1 && lacks_memory(&error) => {
                 // What was allocated is given back before less is asked for.
                 card.finish()?;
                 pictures /= 2;
             }
-            Err(Failure::OutOfMemory(error) | Failure::Other(error)) => return Err(error),
+            Err(error) => return Err(error),
         }
     }
 }
 
-/// Why tokenizers cannot be made.
-enum Failure {
-    OutOfMemory(VisionError),
-    Other(VisionError),
-}
-
-impl From<VisionError> for Failure {
-    fn from(error: VisionError) -> Self {
-        let is_memory = match &error {
-            VisionError::Backend { source, .. } => crate::gpu::is_out_of_memory(&**source),
-            _ => false,
-        };
-        if is_memory {
-            Self::OutOfMemory(error)
-        } else {
-            Self::Other(error)
-        }
-    }
+/// Whether it is for want of memory that a device failed.
+fn lacks_memory(error: &VisionError) -> bool {
+    matches!(error, VisionError::Backend { source, .. } if crate::gpu::is_out_of_memory(&**source))
 }
 
 fn workers<E: Element>(
@@ -153,22 +138,22 @@ fn workers<E: Element>(
     checkpoint: &Checkpoint,
     settings: &Settings,
     pictures: usize,
-) -> Result<Vec<OneStream<E>>, Failure> {
+) -> Result<Vec<OneStream<E>>, VisionError> {
     let plan = Plan {
         merger: settings.merger,
         features: settings.extras.features,
         pictures,
     };
-    let first = card.stream().map_err(VisionError::from)?;
+    let first = card.stream()?;
     let model = Arc::new(Model::new(&first, checkpoint, plan)?);
     // Other streams read the weights without asking whether they are there.
-    first.finish().map_err(VisionError::from)?;
+    first.finish()?;
     let mut streams = vec![first];
     for _ in 1..settings.workers {
-        streams.push(card.stream().map_err(VisionError::from)?);
+        streams.push(card.stream()?);
     }
     let workers = streams.into_iter().map(|gpu| {
-        let mut room = Room::new(&gpu, checkpoint.config(), pictures).map_err(VisionError::from)?;
+        let mut room = Room::new(&gpu, checkpoint.config(), pictures)?;
         warm_up(&model, &gpu, &mut room, checkpoint.config())?;
         Ok(OneStream {
             gpu,

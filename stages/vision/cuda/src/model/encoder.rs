@@ -97,15 +97,11 @@ impl<D: Device, E: Element> Encoder<D, E> {
         let before = add.then_some(&room.out);
         device.add_norm(&mut room.x, before, &block.norm1, rows, &mut room.narrow)?;
         device.product(&block.qkv, &room.narrow, rows, &mut room.wide)?;
-        let part = |number| Columns {
-            array: &room.wide,
-            first: number * d,
-            stride: 3 * d,
-        };
+        let [q, k, v] = Columns::side_by_side(&room.wide, d);
         let attention = Attention {
-            q: part(0),
-            k: part(1),
-            v: part(2),
+            q,
+            k,
+            v,
             query_starts: &self.starts,
             key_starts: &self.starts,
             kept: None,

@@ -117,15 +117,11 @@ impl<D: Device, E: Element> Merger<D, E> {
         let before = add.then_some(&room.out);
         device.add_norm(&mut room.x, before, &block.norm0, rows, &mut room.narrow)?;
         device.product(&block.qkv, &room.narrow, rows, &mut room.wide)?;
-        let part = |number| Columns {
-            array: &room.wide,
-            first: number * d,
-            stride: 3 * d,
-        };
+        let [q, k, v] = Columns::side_by_side(&room.wide, d);
         let attention = Attention {
-            q: part(0),
-            k: part(1),
-            v: part(2),
+            q,
+            k,
+            v,
             query_starts: &room.kept.starts,
             key_starts: &room.kept.starts,
             // Packed, all that are there are kept.
@@ -159,19 +155,12 @@ impl<D: Device, E: Element> Merger<D, E> {
             room.pictures * patches,
             &mut room.seen,
         )?;
-        let part = |number| Columns {
-            array: &room.seen,
-            first: number * d,
-            stride: 2 * d,
-        };
+        let [q] = Columns::side_by_side(&room.out, d);
+        let [k, v] = Columns::side_by_side(&room.seen, d);
         let attention = Attention {
-            q: Columns {
-                array: &room.out,
-                first: 0,
-                stride: d,
-            },
-            k: part(0),
-            v: part(1),
+            q,
+            k,
+            v,
             query_starts: &room.kept.starts,
             key_starts: &self.starts,
             kept: Some(&room.kept.mask),

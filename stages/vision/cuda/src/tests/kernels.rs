@@ -184,11 +184,6 @@ fn attend<D: Device, E: Element>(device: &D) -> Vec<f32> {
     let keys = [0, 37, 90, 93, 94];
     let (most_rows, pictures) = (94, 4);
     let wide_rows = device.upload(&numbers::<E>(most_rows * 3 * width, 1)).unwrap();
-    let part = |number| Columns {
-        array: &wide_rows,
-        first: number * width,
-        stride: 3 * width,
-    };
     let kept: Vec<u8> = (0..most_rows).map(|key| u8::from(key * 7 % 10 < 4)).collect();
     let kept = device.upload(&kept).unwrap();
     let all_kept = device.upload(&vec![1_u8; most_rows]).unwrap();
@@ -203,10 +198,11 @@ fn attend<D: Device, E: Element>(device: &D) -> Vec<f32> {
     ];
     let mut seen = Vec::new();
     for (sight, kept, query_starts, key_starts) in cases {
+        let [q, k, v] = Columns::side_by_side(&wide_rows, width);
         let attention = Attention {
-            q: part(0),
-            k: part(1),
-            v: part(2),
+            q,
+            k,
+            v,
             query_starts,
             key_starts,
             kept,
@@ -232,15 +228,11 @@ fn attend_whole_heads<D: Device, E: Element>(device: &D) -> Vec<f32> {
     let mut seen = Vec::new();
     for head_dim in [16, 88] {
         let rows = device.upload(&numbers::<E>(tokens * 3 * head_dim, 1)).unwrap();
-        let part = |number| Columns {
-            array: &rows,
-            first: number * head_dim,
-            stride: 3 * head_dim,
-        };
+        let [q, k, v] = Columns::side_by_side(&rows, head_dim);
         let attention = Attention {
-            q: part(0),
-            k: part(1),
-            v: part(2),
+            q,
+            k,
+            v,
             query_starts: &starts,
             key_starts: &starts,
             kept: None,
