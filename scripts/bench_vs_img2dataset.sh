@@ -6,15 +6,15 @@
 #
 # usage: scripts/bench_vs_img2dataset.sh [ROUNDS] [IMAGES]      (3 rounds of 2000)
 #
-# Needs nginx, cmake and nasm (apt-get install nginx-light cmake nasm; the latter two for libjpeg-turbo), Python 3.11, a package registry for img2dataset (pinned), and the golden
-# pictures in ../shared (or IMG2TOKENS_SHARED), of which the corpus is made. Everything lies under $BENCH_DIR.
+# Needs nginx, cmake and nasm (apt-get install nginx-light cmake nasm; the latter two for libjpeg-turbo), Python 3.11, a package registry for img2dataset (pinned).
+# The corpus is made of the golden pictures in tests/data. Everything lies under $BENCH_DIR.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 rounds=${1:-3}
 images=${2:-2000}
 work=${BENCH_DIR:-${TMPDIR:-/tmp}/img2tokens-bench}
-shared=${IMG2TOKENS_SHARED:-../shared}
+pictures=tests/data/golden/images
 parts=scripts/bench_vs_img2dataset
 port=8642
 program=${IMG2TOKENS_BIN:-${CARGO_TARGET_DIR:-target}/release/img2tokens}
@@ -29,7 +29,6 @@ for tool in nginx cmake nasm; do
     command -v $tool >/dev/null || fail "$tool is not installed: apt-get install nginx-light cmake nasm"
 done
 [[ -x $program ]] || fail "$program is not built: cargo build --release --bin img2tokens"
-[[ -d $shared/golden/images ]] || fail "no golden pictures at $shared: set IMG2TOKENS_SHARED"
 mkdir -p "$work"
 work=$(realpath "$work")
 
@@ -42,7 +41,7 @@ fi
 
 if [[ ! -f $work/corpus-$images/corpus.json ]]; then
     "$python" "$parts/corpus.py" "$work/corpus-$images" "http://127.0.0.1:$port" "$images" \
-        "$shared"/golden/images/{astronaut.jpg,chelsea.png,coffee_exif6.jpg,rocket.jpg} >/dev/null
+        "$pictures"/{astronaut.jpg,chelsea.png,coffee_exif6.jpg,rocket.jpg} >/dev/null
 fi
 corpus=$work/corpus-$images
 

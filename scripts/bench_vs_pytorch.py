@@ -4,8 +4,8 @@
     cargo build --release
     scripts/bench_vs_pytorch.py --model ~/.cache/img2tokens/random-full
 
-PyTorch's side (vs_pytorch/lavit.py) is the tokenizer of shared/spec/tokenizer.md, eager, with the full merger; it first
-reproduces every mask bit and code of shared/golden in float32. Then rounds: PyTorch's GEMM at the model's shapes,
+PyTorch's side (vs_pytorch/lavit.py) is the tokenizer of docs/spec/tokenizer.md, eager, with the full merger; it first
+reproduces every mask bit and code of tests/data/golden in float32. Then rounds: PyTorch's GEMM at the model's shapes,
 PyTorch's model, our program with either merger, one process after another, so that the noise of a shared machine hits
 all; the fastest round counts. Both sides read the same PNGs, resized by Pillow. Every measurement is a line in the
 results file, from which the tables are made, so a run that was cut off goes on with --resume. A model directory that is
@@ -153,15 +153,9 @@ def parameters(model: Path) -> int:
     return sum((end - start) // size for (start, end), size in spans)
 
 
-def shared() -> Path:
-    """The folder `shared` beside the checkout."""
-    beside = (folder / "shared" for folder in SCRIPTS.parents)
-    return Path(os.environ.get("IMG2TOKENS_SHARED") or next(filter(Path.is_dir, beside), Path("shared")))
-
-
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    golden, target = shared() / "golden", SCRIPTS.parent / "target"
+    golden, target = SCRIPTS.parent / "tests" / "data" / "golden", SCRIPTS.parent / "target"
     photographs = [golden / "images" / name for name in PHOTOGRAPHS]
     cache = Path.home() / ".cache" / "img2tokens" / "bench-venv"
     parser.add_argument("--model", type=Path, required=True, help="a directory with config.json and model.safetensors")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compiles the CUDA kernels to PTX beside their sources, and lists what each takes: registers, spilled bytes.
 #
-#   scripts/build_kernels.sh            compiles, and writes kernels/ptx/ anew
+#   scripts/build_kernels.sh            compiles, and writes kernels/ptx/ anew, an archive for each architecture
 #   scripts/build_kernels.sh --check    compiles elsewhere, and fails if what is kept differs
 #   scripts/build_kernels.sh --has-compiler    whether there is one: says nothing
 #
@@ -29,13 +29,14 @@ mkdir -p "$out"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"; [ "$out" = "$keep" ] || rm -rf "$out"' EXIT
 
-# compile NAME SOURCE [OPTION..]: NAME.compute_ARCHITECTURE.ptx, and a line for each of its kernels. The PTX says that it
+# compile NAME SOURCE [OPTION..]: compute_ARCHITECTURE/NAME.ptx, and a line for each of its kernels. The PTX says that it
 # is of version 8.0, the lowest that has sm_90a, so that drivers of CUDA 12 take it too; the assembler checks that it is.
 compile() {
     local name=$1 source=$2 architecture ptx
     shift 2
     for architecture in 80 90a; do
-        ptx=$out/$name.compute_$architecture.ptx
+        ptx=$scratch/compute_$architecture/$name.ptx
+        mkdir -p "${ptx%/*}"
         "$nvcc" -std=c++17 "$@" -ptx -arch=compute_$architecture -o "$scratch/ptx" "$kernels/$source"
         # The comments name the compiler's build, which says nothing of the code.
         sed -e '/^\/\//d' -e 's/^\.version 9\.0$/.version 8.0/' "$scratch/ptx" >"$ptx"
@@ -60,10 +61,21 @@ for head in 16 32 64 96 128; do
     compile attention_$head attention_tensor.cu -DHEAD=$head
 done
 
+# The same PTX gives the same archive: nothing in it tells who made it, and when.
+for architecture in 80 90a; do
+    tar -C "$scratch/compute_$architecture" --sort=name --format=ustar --mtime=@0 --mode=0644 --owner=0 --group=0 --numeric-owner \
+        -cf "$scratch/archive.tar" $(cd "$scratch/compute_$architecture" && echo *.ptx)
+    gzip -9n <"$scratch/archive.tar" >"$out/compute_$architecture.tar.gz"
+done
+
 # What the PTX was made from: every source, by the name that sha256sum --check wants.
 (cd "$kernels" && sha256sum ./*.cu ./*.cuh) >"$out/sources.sha256"
 
 if [ "$out" != "$keep" ]; then
-    diff -rq "$keep" "$out"
+    # Unpacked: another gzip may pack the same in other bytes.
+    for architecture in 80 90a; do
+        cmp <(gunzip -c "$keep/compute_$architecture.tar.gz") <(gunzip -c "$out/compute_$architecture.tar.gz")
+    done
+    cmp "$keep/sources.sha256" "$out/sources.sha256"
     echo "the PTX that is kept is what these sources give"
 fi

@@ -7,8 +7,7 @@
 # The CUDA kernels' sources are tested on the CPU, which takes a C++ compiler; where nvcc is at hand (scripts/install_nvcc.sh),
 # their PTX is made again and compared.
 #
-# Needs Rust, a C compiler, Python 3.11 or newer, a package registry for crates and wheels, and the shared golden data
-# in ../shared (or where IMG2TOKENS_SHARED says).
+# Needs Rust, a C compiler, Python 3.11 or newer, and a package registry for crates and wheels.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -24,8 +23,6 @@ check_machine() {
     command -v cargo >/dev/null || fail "cargo is not installed: see https://rustup.rs"
     command -v python3 >/dev/null || fail "python3 is not installed"
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "python3 is $(python3 -V), 3.11 or newer is needed"
-    local shared=${IMG2TOKENS_SHARED:-../shared}
-    [[ -d $shared/golden ]] || fail "no golden data at $shared/golden: set IMG2TOKENS_SHARED to the shared folder"
 }
 
 # Debian and Ubuntu ship Python without ensurepip: there `python3 -m venv` needs the package python3-venv.

@@ -16,7 +16,7 @@ use std::process::Stdio;
 
 use document_scene::{Case, DOCUMENTS, Document, PICTURES, Part, documents, with_settings, write_lists};
 use pair_scene::stats;
-use program::{complaint, data_rows, failures, files, program, shared, succeed, write_pairs};
+use program::{complaint, data_rows, failures, files, program, succeed, test_data, write_pairs};
 use serde_json::Value;
 
 /// V of the built-in tokenizer of bytes: `[IMG]`, then `[/IMG]`, then the first code. A byte has the id 3 above it.
@@ -24,7 +24,7 @@ const IMAGE_START: i32 = 259;
 
 /// What `tokenize` says of each picture: its codes, and its mask in hexadecimal.
 fn tokenized() -> BTreeMap<&'static str, (Vec<i32>, String)> {
-    let paths = PICTURES.map(|name| shared("golden/images").join(name).display().to_string());
+    let paths = PICTURES.map(|name| test_data("golden/images").join(name).display().to_string());
     let paths = paths.each_ref().map(String::as_str);
     let lines = succeed(&[&["tokenize"], &paths[..]].concat());
     let lines = lines

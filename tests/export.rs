@@ -12,7 +12,9 @@ mod program;
 use std::path::{Path, PathBuf};
 
 use img2tokens_test_support::{Reply, StaticSite};
-use program::{DataRow, code, data_rows, files, messages, run, shared, succeed, write_config, write_pairs};
+use program::{
+    DataRow, code, data_rows, files, messages, run, succeed, test_data, write_config, write_pairs,
+};
 
 /// Pictures of the golden set, tokenized in both orders into several shards.
 struct Case {
@@ -29,7 +31,7 @@ impl Case {
         let pairs: Vec<(String, &str)> = std::iter::zip(pictures, captions)
             .map(|(picture, caption)| {
                 let path = format!("/{picture}");
-                let bytes = std::fs::read(shared("golden/images").join(picture)).unwrap();
+                let bytes = std::fs::read(test_data("golden/images").join(picture)).unwrap();
                 site.put(&path, Reply::ok(bytes));
                 (site.url(&path), caption)
             })

@@ -15,7 +15,7 @@ use arrow_array::types::{Float16Type, Float32Type, Int32Type};
 use arrow_array::{Array, RecordBatch};
 use img2tokens_test_support::{Reply, StaticSite};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use program::{complaint, files, shared, succeed, write_config, write_pairs};
+use program::{complaint, files, succeed, test_data, write_config, write_pairs};
 
 const ALLOW_LOOPBACK: &str = "[fetch]\nallow_private_addresses = true\nports = []\n";
 const NANO_WIDTH: usize = 64;
@@ -30,7 +30,7 @@ impl Case {
         let (folder, site) = (tempfile::tempdir().unwrap(), StaticSite::start());
         let mut pairs = Vec::new();
         for name in ["astronaut.jpg", "chelsea.png", "rocket.jpg"] {
-            let bytes = std::fs::read(shared("golden/images").join(name)).unwrap();
+            let bytes = std::fs::read(test_data("golden/images").join(name)).unwrap();
             site.put(format!("/{name}"), Reply::ok(bytes));
             pairs.push((site.url(&format!("/{name}")), "a picture"));
         }
@@ -152,10 +152,10 @@ fn settings_that_cannot_be_met_are_one_line() {
         2,
     );
     assert!(line.contains("vision.min_tokens"), "{line}");
-    let picture = shared("golden/images/rocket.jpg");
+    let picture = test_data("golden/images/rocket.jpg");
     let line = complaint(&["tokenize", "--min-tokens", "257", picture.to_str().unwrap()], 2);
     assert!(line.contains("257") && line.contains("256"), "{line}");
-    let model = format!("vision.model={}", shared("golden/small_a").display());
+    let model = format!("vision.model={}", test_data("golden/small_a").display());
     let line = complaint(
         &[
             "run",

@@ -15,7 +15,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use img2tokens_test_support::{Reply, StaticSite};
-use program::{code, data_rows, failures, messages, program, shared, write_config, write_pairs};
+use program::{code, data_rows, failures, messages, program, test_data, write_config, write_pairs};
 
 /// Many times as many as may be downloaded at once.
 const ROWS_OF_A_HOST: usize = 60;
@@ -30,7 +30,7 @@ const HELD_UP: Duration = Duration::from_secs(300);
 #[test]
 fn rows_of_other_hosts_go_on_while_one_host_answers_nothing_and_every_row_is_accounted_for() {
     let site = StaticSite::start();
-    let picture = std::fs::read(shared("golden/images").join("synth_solid_224.png")).unwrap();
+    let picture = std::fs::read(test_data("golden/images").join("synth_solid_224.png")).unwrap();
     site.put("/fast.png", Reply::ok(picture.clone()));
     // The slow host wakes up only when everything has been had from the fast one: whoever lets it hold up the others
     // waits for ever.

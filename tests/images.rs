@@ -11,7 +11,7 @@ mod program;
 use std::path::{Path, PathBuf};
 
 use img2tokens_test_support::{Reply, StaticSite};
-use program::{data_rows, failures, files, json, shared, succeed, write_config, write_parquet};
+use program::{data_rows, failures, files, json, succeed, test_data, write_config, write_parquet};
 
 const NAMES: [&str; 5] = [
     "astronaut.jpg",
@@ -32,7 +32,7 @@ impl Case {
     fn new() -> Self {
         let site = StaticSite::start();
         for name in NAMES {
-            let file = shared("golden/images").join(name);
+            let file = test_data("golden/images").join(name);
             if let Ok(bytes) = std::fs::read(file) {
                 site.put(format!("/{name}"), Reply::ok(bytes));
             }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use img2tokens_test_support::{Reply, StaticSite};
 use md5::{Digest, Md5};
 use program::{
-    bool_column, complaint, data_rows, failures, shared, succeed, write_config, write_pairs, write_parquet,
+    bool_column, complaint, data_rows, failures, succeed, test_data, write_config, write_pairs, write_parquet,
 };
 
 struct Case {
@@ -25,7 +25,7 @@ struct Case {
 impl Case {
     fn new() -> Self {
         let site = StaticSite::start();
-        let picture = std::fs::read(shared("golden/images/chelsea.png")).unwrap();
+        let picture = std::fs::read(test_data("golden/images/chelsea.png")).unwrap();
         site.put("/cat.png", Reply::ok(picture.clone()));
         Self {
             folder: tempfile::tempdir().unwrap(),

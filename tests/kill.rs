@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 
 use img2tokens_test_support::{Reply, StaticSite};
-use program::{files, program, shared, succeed, write_config, write_pairs};
+use program::{files, program, succeed, test_data, write_config, write_pairs};
 
 const PAIRS: usize = 48;
 const UNITS: usize = 12;
@@ -30,7 +30,7 @@ impl Case {
     fn new() -> Self {
         let site = StaticSite::start();
         for name in ["astronaut.jpg", "chelsea.png", "rocket.jpg"] {
-            let bytes = std::fs::read(shared("golden/images").join(name)).unwrap();
+            let bytes = std::fs::read(test_data("golden/images").join(name)).unwrap();
             site.put(format!("/{name}"), Reply::ok(bytes));
         }
         let names = ["astronaut.jpg", "chelsea.png", "rocket.jpg", "missing.jpg"];

@@ -11,7 +11,7 @@ mod program;
 
 use std::path::{Path, PathBuf};
 
-use program::{complaint, files, json, path, shared, succeed};
+use program::{complaint, files, json, path, succeed, test_data};
 use serde_json::{Value, json};
 
 /// The same weights as `small_a`, as PyTorch files without a config.
@@ -76,7 +76,7 @@ fn published_files_become_safetensors_of_the_same_digest_and_ids() {
 fn a_converted_file_is_read_by_another_reader_of_safetensors() {
     let folder = tempfile::tempdir().unwrap();
     let file = std::fs::read(converted(folder.path()).join("model.safetensors")).unwrap();
-    let golden = std::fs::read(shared("golden/small_a/model.safetensors")).unwrap();
+    let golden = std::fs::read(test_data("golden/small_a/model.safetensors")).unwrap();
     let (header, data) = parse(&file);
     let (golden_header, golden_data) = parse(&golden);
     assert_eq!(
@@ -143,7 +143,7 @@ fn a_truncated_source_is_refused_with_file_key_and_sizes_and_no_destination() {
     let source = folder.path().join("source");
     std::fs::create_dir(&source).unwrap();
     std::fs::copy(config(), source.join("config.json")).unwrap();
-    let whole = std::fs::read(shared("golden/small_a/model.safetensors")).unwrap();
+    let whole = std::fs::read(test_data("golden/small_a/model.safetensors")).unwrap();
     std::fs::write(source.join("model.safetensors"), &whole[..whole.len() / 2]).unwrap();
     let dest = folder.path().join("dest");
     let arguments = [
@@ -222,7 +222,7 @@ fn info_counts_what_the_files_hold() {
     let config: Value = serde_json::from_slice(&std::fs::read(config()).unwrap()).unwrap();
     assert_eq!(info["config"], config);
     let tensors = info["tensors"].as_array().unwrap();
-    let golden = std::fs::read(shared("golden/small_a/model.safetensors")).unwrap();
+    let golden = std::fs::read(test_data("golden/small_a/model.safetensors")).unwrap();
     let (header, _) = parse(&golden);
     let mut parameters = 0;
     for tensor in tensors {

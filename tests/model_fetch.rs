@@ -13,7 +13,7 @@ mod program;
 use std::path::Path;
 
 use hub_scene::*;
-use program::{files, json, path, shared};
+use program::{files, json, path, test_data};
 
 #[test]
 fn only_the_two_files_needed_are_asked_for_and_the_model_works() {
@@ -51,7 +51,7 @@ fn further_parts_are_fetched_when_asked_for() {
 #[test]
 fn our_own_form_is_fetched_as_config_and_safetensors() {
     let scene = Scene::published();
-    let golden = |name: &str| read(shared("golden/small_a").join(name));
+    let golden = |name: &str| read(test_data("golden/small_a").join(name));
     let own = ["config.json", "model.safetensors"];
     scene
         .hub

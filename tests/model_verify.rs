@@ -8,7 +8,7 @@
 
 mod program;
 
-use program::{code, complaint, json, messages, path, run, shared, succeed};
+use program::{code, complaint, json, messages, path, run, succeed, test_data};
 use serde_json::{Value, json};
 
 /// The same weights as `small_a`, as PyTorch files without a config.
@@ -58,7 +58,7 @@ fn a_model_agrees_with_itself_in_another_form_and_with_the_golden_counts() {
             .iter()
             .zip(["chelsea", "coffee_crop", "camera_gray"])
     {
-        let npz = shared("golden/small_a").join(name).with_extension("npz");
+        let npz = test_data("golden/small_a").join(name).with_extension("npz");
         let codes = img2tokens_vision::conformance::Npz::read(&npz).i32("ids_argmax");
         let agreement = json!({
             "patches": 256, "mask_bits_equal": 256, "tokens_a": codes.len(), "tokens_b": codes.len(),

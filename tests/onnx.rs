@@ -51,7 +51,7 @@ fn exported_graphs_give_the_golden_codes() {
         assert_eq!(printed.lines().count(), PICTURES.len());
         for (line, picture) in printed.lines().zip(PICTURES) {
             let line: Value = serde_json::from_str(line).unwrap();
-            let npz = program::shared(&format!("golden/{name}"))
+            let npz = program::test_data(&format!("golden/{name}"))
                 .join(picture)
                 .with_extension("npz");
             let codes = img2tokens_vision::conformance::Npz::read(&npz).i32("ids_argmax");

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use img2tokens_test_support::Reply;
-use program::{code, messages, program, shared};
+use program::{code, messages, program, test_data};
 use small_run::{SmallRun, expect_equal};
 
 const TOKENIZER: &str = concat!(
@@ -33,7 +33,7 @@ impl Scene {
     fn new() -> Self {
         let run = SmallRun::new(2);
         for file in FILES {
-            let bytes = fs::read(shared("golden/small_b").join(file)).unwrap();
+            let bytes = fs::read(test_data("golden/small_b").join(file)).unwrap();
             run.site.put(
                 format!("/models/small/{file}"),
                 Reply::ok(bytes).header("etag", "\"1\""),
@@ -91,7 +91,7 @@ fn a_model_from_a_server_gives_the_bytes_of_the_same_model_here_and_is_brought_o
     let scene = Scene::new();
     let remote = scene.run("remote");
     assert_eq!(scene.asked(), 2);
-    let model = format!("vision.model={}", shared("golden/small_b").display());
+    let model = format!("vision.model={}", test_data("golden/small_b").display());
     let tokenizer = format!("text.tokenizer={TOKENIZER}");
     let local = scene.run.run("local", &["--set", &model, "--set", &tokenizer]);
     expect_equal(&remote, &local);
@@ -122,7 +122,7 @@ fn processes_that_want_one_model_at_once_bring_it_once() {
 fn a_model_that_changed_is_brought_anew_and_does_not_continue_the_old_plan() {
     let scene = Scene::new();
     scene.run("failed");
-    let mut bytes = fs::read(shared("golden/small_b/model.safetensors")).unwrap();
+    let mut bytes = fs::read(test_data("golden/small_b/model.safetensors")).unwrap();
     let middle = bytes.len() / 2;
     bytes
         .iter_mut()
@@ -172,7 +172,7 @@ fn what_is_missing_or_cannot_be_told_from_a_newer_file_is_refused() {
         message.contains("/models/small: not there") && message.contains("config.json and model.safetensors"),
         "{message}"
     );
-    let bytes = fs::read(shared("golden/small_b/model.safetensors")).unwrap();
+    let bytes = fs::read(test_data("golden/small_b/model.safetensors")).unwrap();
     scene
         .run
         .site
@@ -226,13 +226,13 @@ fn a_config_may_lie_on_a_server_or_in_a_bucket() {
 #[test]
 fn single_commands_take_a_model_or_tokenizer_of_a_server_too() {
     let scene = Scene::new();
-    let picture = shared("golden/images/astronaut.jpg");
+    let picture = test_data("golden/images/astronaut.jpg");
     let tokenize = |model: String| {
         let mut command = scene.program();
         command.args(["tokenize", "--model", &model]).arg(&picture);
         String::from_utf8(command.output().unwrap().stdout).unwrap()
     };
-    let local = tokenize(shared("golden/small_b").display().to_string());
+    let local = tokenize(test_data("golden/small_b").display().to_string());
     assert!(local.contains("\"codes\""), "{local}");
     assert_eq!(tokenize(scene.run.site.url("/models/small")), local);
     let mut text = scene.program();

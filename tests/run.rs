@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use img2tokens_test_support::{Reply, StaticSite};
 use program::{
-    code, data_rows, failures, files, messages, run, shared, succeed, write_config, write_pairs,
+    code, data_rows, failures, files, messages, run, succeed, test_data, write_config, write_pairs,
     write_parquet,
 };
 
@@ -20,7 +20,7 @@ const ALLOW_LOOPBACK: &str =
     "[fetch]\nallow_private_addresses = true\nports = []\ntimeout_s = 2\nretries = 1\n";
 
 fn golden_image(name: &str) -> Vec<u8> {
-    std::fs::read(shared("golden/images").join(name)).unwrap()
+    std::fs::read(test_data("golden/images").join(name)).unwrap()
 }
 
 fn as_format(format: image::ImageFormat) -> Vec<u8> {

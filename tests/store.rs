@@ -14,7 +14,7 @@ use std::process::{Command, Output};
 
 use bytes::Bytes;
 use img2tokens_test_support::{Reply, StaticSite, StoreFault, StoreServer};
-use program::{code, files, messages, program, shared, succeed, write_config, write_pairs};
+use program::{code, files, messages, program, succeed, test_data, write_config, write_pairs};
 
 const OUTPUT: &str = "s3://bucket/out";
 const ALLOW_LOOPBACK: &str = "[fetch]\nallow_private_addresses = true\nports = []\nconcurrency = 1";
@@ -28,7 +28,7 @@ struct Case {
 impl Case {
     fn new(pairs: usize, unit_rows: usize) -> Self {
         let site = StaticSite::start();
-        let picture = std::fs::read(shared("golden/images/chelsea.png")).unwrap();
+        let picture = std::fs::read(test_data("golden/images/chelsea.png")).unwrap();
         site.put("/cat.png", Reply::ok(picture));
         let pair = |number| if number == 1 { "/gone.png" } else { "/cat.png" };
         let pairs: Vec<_> = (0..pairs)

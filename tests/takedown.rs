@@ -14,7 +14,7 @@ use std::process::Stdio;
 
 use img2tokens_test_support::{Reply, StaticSite};
 use program::{
-    code, complaint, data_rows, failure_urls, failures, files, run, shared, succeed, write_config,
+    code, complaint, data_rows, failure_urls, failures, files, run, succeed, test_data, write_config,
     write_parquet,
 };
 
@@ -34,7 +34,7 @@ impl Case {
         let mut urls: Vec<String> = (0..PAIRS).map(|pair| site.url(&format!("/{pair}.jpg"))).collect();
         urls[6] = "http://gone.invalid/6.jpg".to_owned();
         for pair in (0..PAIRS).filter(|pair| ![6, 7].contains(pair)) {
-            let file = shared("golden/images").join(PICTURES[pair % 4]);
+            let file = test_data("golden/images").join(PICTURES[pair % 4]);
             site.put(format!("/{pair}.jpg"), Reply::ok(std::fs::read(file).unwrap()));
         }
         let case = Self {

@@ -1,4 +1,4 @@
-//! `img2tokens tokenize` against what the published code computes (shared/golden).
+//! `img2tokens tokenize` against what the published code computes (tests/data/golden).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,7 +12,7 @@ use std::path::Path;
 
 use img2tokens_schemas::KeepMask;
 use img2tokens_vision::conformance::Npz;
-use program::{code, messages, run, shared, succeed};
+use program::{code, messages, run, succeed, test_data};
 use serde_json::Value;
 
 const PICTURES: [&str; 7] = [
@@ -34,7 +34,7 @@ fn lines(text: &str) -> Vec<Value> {
 fn tokenize(model: &Path, pictures: &[&str], further: &[&str]) -> Vec<Value> {
     let images: Vec<String> = pictures
         .iter()
-        .map(|name| shared("golden/images").join(name).display().to_string())
+        .map(|name| test_data("golden/images").join(name).display().to_string())
         .collect();
     let mut arguments = vec!["tokenize", "--model", model.to_str().unwrap()];
     arguments.extend(further);
@@ -43,7 +43,7 @@ fn tokenize(model: &Path, pictures: &[&str], further: &[&str]) -> Vec<Value> {
 }
 
 fn expect_golden(model: &str) {
-    let model = shared("golden").join(model);
+    let model = test_data("golden").join(model);
     for (line, picture) in tokenize(&model, &PICTURES, &[]).iter().zip(PICTURES) {
         let golden = Npz::read(&model.join(picture).with_extension("npz"));
         let codes: Vec<i32> = golden.i32("ids_argmax");
@@ -66,14 +66,14 @@ fn codes_and_masks_of_png_files_are_the_published_ones_at_112_pixels() {
 
 #[test]
 fn an_image_without_kept_patches_has_an_empty_list_of_codes() {
-    let lines = tokenize(&shared("golden/small_b"), &["synth_solid_224.png"], &[]);
+    let lines = tokenize(&test_data("golden/small_b"), &["synth_solid_224.png"], &[]);
     assert_eq!(lines[0]["codes"], Value::Array(Vec::new()));
     assert_eq!(lines[0]["num_tokens"], 0);
 }
 
 #[test]
 fn ids_do_not_depend_on_batch_size_threads_or_order() {
-    let model = shared("golden/small_a");
+    let model = test_data("golden/small_a");
     let alone = tokenize(&model, &PICTURES, &["--batch-size", "1", "--threads", "1"]);
     for further in [
         ["--batch-size", "7", "--threads", "2"],
@@ -93,7 +93,7 @@ fn a_broken_file_is_a_line_with_its_reason_and_exit_1_and_the_others_have_their_
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("page.jpg");
     std::fs::write(&page, "<!doctype html><title>not found</title>").unwrap();
-    let good = shared("golden/images/chelsea.png");
+    let good = test_data("golden/images/chelsea.png");
     let missing = folder.path().join("missing.png");
     let output = run(&[
         "tokenize",

@@ -16,7 +16,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef, StringArray};
 use img2tokens_test_support::{Reply, StaticSite};
-use program::{code, messages, rewrite_column, run, shared, succeed, write_config, write_pairs};
+use program::{code, messages, rewrite_column, run, succeed, test_data, write_config, write_pairs};
 
 /// A finished output of two units of four pairs, one of which fails.
 struct Case {
@@ -27,7 +27,7 @@ struct Case {
 impl Case {
     fn new() -> Self {
         let site = StaticSite::start();
-        let picture = std::fs::read(shared("golden/images/rocket.jpg")).unwrap();
+        let picture = std::fs::read(test_data("golden/images/rocket.jpg")).unwrap();
         site.put("/rocket.jpg", Reply::ok(picture));
         let pair = |number| if number == 1 { "/gone.jpg" } else { "/rocket.jpg" };
         let pairs: Vec<_> = (0..8)

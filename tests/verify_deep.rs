@@ -18,7 +18,7 @@ use arrow_array::{Array, ArrayRef, ListArray, PrimitiveArray, RecordBatch};
 use img2tokens_test_support::{Reply, StaticSite};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use program::{code, messages, run, shared, succeed, write_config, write_pairs};
+use program::{code, messages, run, succeed, test_data, write_config, write_pairs};
 
 const PICTURES: [&str; 4] = ["astronaut.jpg", "chelsea.png", "rocket.jpg", "coffee_exif6.jpg"];
 
@@ -33,7 +33,7 @@ impl Case {
         let site = StaticSite::start();
         let folder = tempfile::tempdir().unwrap();
         let pairs = PICTURES.map(|name| {
-            let bytes = std::fs::read(shared("golden/images").join(name)).unwrap();
+            let bytes = std::fs::read(test_data("golden/images").join(name)).unwrap();
             site.put(format!("/{name}"), Reply::ok(bytes));
             (site.url(&format!("/{name}")), "a picture")
         });
@@ -191,7 +191,7 @@ fn a_code_that_the_picture_does_not_give_is_found() {
 fn pictures_that_are_gone_or_have_changed_prove_nothing() {
     let case = Case::new();
     let output = case.run(&case.pairs(), "out", &[]);
-    let other = std::fs::read(shared("golden/images").join(PICTURES[1])).unwrap();
+    let other = std::fs::read(test_data("golden/images").join(PICTURES[1])).unwrap();
     case.site.put(format!("/{}", PICTURES[0]), Reply::ok(other));
     case.site.put(format!("/{}", PICTURES[2]), Reply::status(410));
     let (code, report) = deep(&output, "4");

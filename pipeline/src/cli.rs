@@ -1,4 +1,4 @@
-//! The command line, as clap reads it (spec/program.md, "Commands").
+//! The command line, as clap reads it (docs/spec/program.md, "Commands").
 
 mod bench_fetch;
 mod model;

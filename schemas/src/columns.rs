@@ -1,4 +1,4 @@
-//! The columns of the files: those that inputs bring, and those that a shard has (spec/program.md, "Output").
+//! The columns of the files: those that inputs bring, and those that a shard has (docs/spec/program.md, "Output").
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub enum InputColumn {
 
 impl InputColumn {
     /// The names by which the known datasets call it, the first match winning: LAION-400M and LAION-2B, Re-LAION, COYO,
-    /// DataComp (spec/sequences.md, "LAION's own columns"); of documents OBELICS and MMC4.
+    /// DataComp (docs/spec/sequences.md, "LAION's own columns"); of documents OBELICS and MMC4.
     #[must_use]
     pub const fn known_names(self) -> &'static [&'static str] {
         match self {

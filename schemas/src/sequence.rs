@@ -1,4 +1,4 @@
-//! The vocabulary's layout and the sequences over it (spec/sequences.md).
+//! The vocabulary's layout and the sequences over it (docs/spec/sequences.md).
 
 use serde::{Deserialize, Serialize};
 

@@ -40,7 +40,7 @@ def read_datasets(output: Path) -> Sequences:
 
 
 def read_memmap(folder: Path) -> Sequences:
-    """Megatron-LM's format with NumPy alone, as shared/spec/sequences.md describes it."""
+    """Megatron-LM's format with NumPy alone, as docs/spec/sequences.md describes it."""
     for index_file in sorted(folder.glob("*.idx")):
         index = index_file.read_bytes()
         magic, version, code, count, _ = struct.unpack_from("<9sQBQQ", index)

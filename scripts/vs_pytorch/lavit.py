@@ -1,4 +1,4 @@
-"""LaVIT's visual tokenizer in PyTorch, eager, for comparisons alone: shared/spec/tokenizer.md, section by section.
+"""LaVIT's visual tokenizer in PyTorch, eager, for comparisons alone: docs/spec/tokenizer.md, section by section.
 
 Modules are named so that the keys of `model.safetensors` are those of `state_dict()`. Shapes: B pictures, N patches,
 D wide, T kept tokens, K codes of d.

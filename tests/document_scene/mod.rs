@@ -19,7 +19,7 @@ use img2tokens_test_support::{Reply, StaticSite};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 
-use crate::program::{batches, shared, succeed, write_config};
+use crate::program::{batches, succeed, test_data, write_config};
 
 /// The golden pictures that documents show.
 pub const PICTURES: [&str; 3] = ["astronaut.jpg", "chelsea.png", "rocket.jpg"];
@@ -77,7 +77,7 @@ impl Case {
     pub fn new() -> Self {
         let (folder, site) = (tempfile::tempdir().unwrap(), StaticSite::start());
         for name in PICTURES {
-            let bytes = std::fs::read(shared("golden/images").join(name)).unwrap();
+            let bytes = std::fs::read(test_data("golden/images").join(name)).unwrap();
             site.put(format!("/{name}"), Reply::ok(bytes));
         }
         site.put("/broken.jpg", Reply::ok("no picture".as_bytes().to_vec()));

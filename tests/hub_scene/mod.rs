@@ -12,7 +12,7 @@ use std::process::{Command, Output};
 
 use img2tokens_test_support::{HubRequest, HubServer};
 
-use crate::program::{self, code, messages, shared};
+use crate::program::{self, code, messages, test_data};
 
 pub const REPOSITORY: &str = "rain1011/LaVIT-7B-v2";
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -32,7 +32,7 @@ impl Scene {
     /// A hub with the golden model as LaVIT is published, among files that nobody needs.
     pub fn published() -> Self {
         let hub = HubServer::start(REPOSITORY);
-        let bins = |name: &str| std::fs::read(shared("golden/small_a_bins").join(name)).unwrap();
+        let bins = |name: &str| std::fs::read(test_data("golden/small_a_bins").join(name)).unwrap();
         hub.publish(
             "main",
             COMMIT,

@@ -15,7 +15,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use img2tokens_test_support::{Reply, StaticSite};
 
-use crate::program::{batches, data_rows, shared, succeed, write_config, write_parquet};
+use crate::program::{batches, data_rows, succeed, test_data, write_config, write_parquet};
 
 const PICTURES: [&str; 3] = ["astronaut.jpg", "chelsea.png", "rocket.jpg"];
 /// How many pairs there are.
@@ -32,7 +32,7 @@ impl Case {
     pub fn new() -> Self {
         let (folder, site) = (tempfile::tempdir().unwrap(), StaticSite::start());
         for name in PICTURES {
-            let bytes = std::fs::read(shared("golden/images").join(name)).unwrap();
+            let bytes = std::fs::read(test_data("golden/images").join(name)).unwrap();
             site.put(format!("/{name}"), Reply::ok(bytes));
         }
         let case = Self { folder, site };

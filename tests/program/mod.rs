@@ -49,24 +49,20 @@ pub fn succeed(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("standard output is text")
 }
 
-/// A folder that lies beside the checkout: `shared/` holds the golden data.
-pub fn shared(path: &str) -> PathBuf {
-    let root = std::env::var_os("IMG2TOKENS_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
+/// A file or folder of `tests/data`, or of the copy that `IMG2TOKENS_TEST_DATA` names.
+pub fn test_data(path: &str) -> PathBuf {
+    let root = std::env::var_os("IMG2TOKENS_TEST_DATA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data"),
         PathBuf::from,
     );
     let found = root.join(path);
-    assert!(
-        found.exists(),
-        "{} is missing: set IMG2TOKENS_SHARED to the folder of golden data",
-        found.display()
-    );
+    assert!(found.exists(), "{} is missing", found.display());
     found
 }
 
 /// The same as an argument of the program.
 pub fn path(name: &str) -> String {
-    shared(name).display().to_string()
+    test_data(name).display().to_string()
 }
 
 /// What a command that ends well prints, as JSON.

@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT
 
 SCRIPTS = ROOT / "scripts"
-GOLDEN = Path(os.environ.get("IMG2TOKENS_SHARED", ROOT.parent / "shared")) / "golden"
+GOLDEN = ROOT / "tests/data/golden"
 sys.path.insert(0, str(SCRIPTS))
 
 from bench_gpu import pictures, table  # noqa: E402

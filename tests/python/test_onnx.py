@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-GOLDEN = pathlib.Path(os.environ.get("IMG2TOKENS_SHARED", ROOT.parent / "shared")) / "golden"
+GOLDEN = ROOT / "tests/data/golden"
 PICTURES = ["astronaut", "camera_gray", "chelsea", "coffee_crop", "rocket", "synth_gradient", "synth_solid_224"]
 GRAPHS = ["encoder.onnx", "tokenizer.onnx"]
 # What docs/onnx.md promises: ONNX Runtime 1.17 reads files up to these.

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 
 use img2tokens_test_support::{Reply, StaticSite};
 
-use crate::program::{self, files, program, shared, write_config, write_pairs};
+use crate::program::{self, files, program, test_data, write_config, write_pairs};
 
 /// Pairs in a unit.
 pub const UNIT_ROWS: usize = 4;
@@ -103,7 +103,7 @@ impl SmallRun {
 
 /// The bytes of a golden picture.
 pub fn picture(name: &str) -> Vec<u8> {
-    std::fs::read(shared("golden/images").join(name)).unwrap()
+    std::fs::read(test_data("golden/images").join(name)).unwrap()
 }
 
 /// The tables of an output with their bytes.

@@ -1,4 +1,4 @@
-//! The config file: what a user can turn, read strictly and checked before anything runs (spec/program.md, "Config").
+//! The config file: what a user can turn, read strictly and checked before anything runs (docs/spec/program.md, "Config").
 
 mod batch_size;
 mod device;

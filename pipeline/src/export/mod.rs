@@ -1,4 +1,4 @@
-//! Committed shards in the formats that other trainers read (spec/sequences.md, "Readers to serve").
+//! Committed shards in the formats that other trainers read (docs/spec/sequences.md, "Readers to serve").
 //!
 //! One row is one sequence is one document, but in the format `packed`, where a row is a context of many.
 //!

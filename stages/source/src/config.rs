@@ -1,4 +1,4 @@
-//! What the `[input]` table of the config says to this room (spec/program.md, "Config").
+//! What the `[input]` table of the config says to this room (docs/spec/program.md, "Config").
 
 use std::num::{NonZeroU64, NonZeroUsize};
 

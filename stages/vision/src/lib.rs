@@ -1,7 +1,7 @@
 //! Pixels to discrete visual ids: the seam every backend implements.
 //!
 //! A [`VisualTokenizer`] takes a [`PixelBatch`] and gives, for each picture, a mask of the patches it kept and a code
-//! for each of them (spec/tokenizer.md). What backends share stands here, free of heavy dependencies: the model's
+//! for each of them (docs/spec/tokenizer.md). What backends share stands here, free of heavy dependencies: the model's
 //! [`ModelConfig`], its [`Checkpoint`] (published PyTorch files, safetensors, or generated weights), normalisation,
 //! the [`Selection`] of patches with its noise, and, behind the feature `conformance`, the suite that every backend
 //! runs.

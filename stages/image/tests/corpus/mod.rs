@@ -1,25 +1,13 @@
-//! Where the shared files are.
+//! Where the pictures are.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::panic, reason = "a test fails by panicking")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// A file of the shared folder.
+/// A file of `tests/data`.
 pub fn read(path: &str) -> Vec<u8> {
-    let path = shared().join(path);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/data")
+        .join(path);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// The project's shared folder: `IMG2TOKENS_SHARED`, or `shared` beside a folder above this crate.
-fn shared() -> PathBuf {
-    if let Some(folder) = std::env::var_os("IMG2TOKENS_SHARED") {
-        return folder.into();
-    }
-    let above = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .map(|folder| folder.join("shared"));
-    let found = above
-        .into_iter()
-        .find(|folder| folder.join("images/expected.csv").is_file());
-    found.expect("no folder above this crate has shared/images/expected.csv; set IMG2TOKENS_SHARED")
 }

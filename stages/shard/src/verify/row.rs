@@ -1,4 +1,4 @@
-//! What must hold of each row of a data file (spec/sequences.md, "Ids" and "A sample").
+//! What must hold of each row of a data file (docs/spec/sequences.md, "Ids" and "A sample").
 
 use img2tokens_schemas::{Order, Vocabulary};
 

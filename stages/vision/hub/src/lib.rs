@@ -1,6 +1,6 @@
 //! A model's files from the Hugging Face hub, in the cache that Python's `huggingface_hub` shares.
 //!
-//! [`Hub::fetch`] asks for the files that a model needs (spec/tokenizer.md, section 6) and no others, and gives the
+//! [`Hub::fetch`] asks for the files that a model needs (docs/spec/tokenizer.md, section 6) and no others, and gives the
 //! [`Snapshot`] they lie in, which is a model directory. Endpoint, token, cache and revision are as in the Hugging
 //! Face client, whose Rust crate `hf-hub` looks repositories up, streams files and lays out the cache. What that crate
 //! lacks stands here:

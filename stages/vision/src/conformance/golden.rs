@@ -38,24 +38,20 @@ pub struct Sample {
     pub arrays: Npz,
 }
 
-/// Where the golden data lies: `golden` in the folder `shared` beside the checkout, or in `IMG2TOKENS_SHARED`.
+/// Where the golden data lies: `tests/data/golden` of the repository, or `golden` in the copy of `tests/data` that
+/// `IMG2TOKENS_TEST_DATA` names (for tests that run on another machine than they were compiled on).
 ///
 /// # Panics
 /// If there is none.
 #[must_use]
 pub fn golden_directory() -> PathBuf {
-    let shared = std::env::var_os("IMG2TOKENS_SHARED").map(PathBuf::from);
-    let beside = || {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .ancestors()
-            .map(|folder| folder.join("shared"))
-    };
-    shared
-        .into_iter()
-        .chain(beside())
-        .map(|shared| shared.join("golden"))
-        .find(|golden| golden.is_dir())
-        .unwrap_or_else(|| panic!("no shared/golden beside the checkout, nor in IMG2TOKENS_SHARED"))
+    let data = std::env::var_os("IMG2TOKENS_TEST_DATA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data"),
+        PathBuf::from,
+    );
+    let golden = data.join("golden");
+    assert!(golden.is_dir(), "{} is missing", golden.display());
+    golden
 }
 
 impl Golden {

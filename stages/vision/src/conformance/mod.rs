@@ -1,4 +1,4 @@
-//! The suite that every backend runs, against what the published code computed (shared/golden).
+//! The suite that every backend runs, against what the published code computed (tests/data/golden).
 //!
 //! A backend's test says `img2tokens_vision::conformance_suite!(make)`, where `make` turns a checkpoint and a
 //! selection into a tokenizer in float32.

@@ -2,7 +2,7 @@
 """Writes decoder.safetensors, random weights for golden model small_a, and expected.safetensors: what they make of the
 golden codes of the astronaut, computed in float64 from the specification (section 8) by NumPy.
 
-Needs numpy. Run from here: python3 make_golden.py /path/to/shared/golden
+Needs numpy. Run from here: python3 make_golden.py ../../../../../tests/data/golden
 """
 
 import json

@@ -208,7 +208,7 @@ impl Shared {
             return Ok(known.clone());
         }
         let ptx = modules::ptx(name, self.capability)
-            .ok_or_else(|| Fault::new(format!("loading the module {name}"), "there is no such module"))?;
+            .map_err(|error| Fault::new(format!("loading the module {name}"), error))?;
         let module = self
             .context
             .load_module(Ptx::from_src(ptx))

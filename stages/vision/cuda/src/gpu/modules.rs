@@ -1,43 +1,34 @@
-//! The compiled kernels, as they stand beside their sources.
+//! The compiled kernels: an archive of PTX for each architecture, `NAME.ptx` a module, which scripts/build_kernels.sh makes.
 
-/// The PTX of a module for each architecture: 8.0 and newer, and 9.0 with all that it alone has.
-struct Compiled {
-    name: &'static str,
-    compute_80: &'static str,
-    compute_90a: &'static str,
-}
+use std::io::{self, Read};
 
-macro_rules! compiled {
-    ($($name:literal),+ $(,)?) => {
-        &[$(Compiled {
-            name: $name,
-            compute_80: include_str!(concat!("../../kernels/ptx/", $name, ".compute_80.ptx")),
-            compute_90a: include_str!(concat!("../../kernels/ptx/", $name, ".compute_90a.ptx")),
-        }),+]
-    };
-}
+use flate2::read::GzDecoder;
+use tar::Archive;
 
-const MODULES: &[Compiled] = compiled![
-    "pixels",
-    "norm",
-    "elementwise",
-    "selector",
-    "nearest",
-    "attention",
-    "attention_16",
-    "attention_32",
-    "attention_64",
-    "attention_96",
-    "attention_128",
-];
+/// For compute capability 8.0 and newer.
+const COMPUTE_80: &[u8] = include_bytes!("../../kernels/ptx/compute_80.tar.gz");
+/// For 9.0, with all that it alone has.
+const COMPUTE_90A: &[u8] = include_bytes!("../../kernels/ptx/compute_90a.tar.gz");
 
 /// The PTX of a module for a device of this compute capability.
-pub(super) fn ptx(module: &str, capability: (i32, i32)) -> Option<&'static str> {
-    let compiled = MODULES.iter().find(|compiled| compiled.name == module)?;
-    Some(match capability {
-        (9, 0) => compiled.compute_90a,
-        _ => compiled.compute_80,
-    })
+///
+/// # Errors
+/// If there is no such module, or the archive is broken.
+pub(super) fn ptx(module: &str, capability: (i32, i32)) -> io::Result<String> {
+    let archive = match capability {
+        (9, 0) => COMPUTE_90A,
+        _ => COMPUTE_80,
+    };
+    let name = format!("{module}.ptx");
+    for entry in Archive::new(GzDecoder::new(archive)).entries()? {
+        let mut entry = entry?;
+        if *entry.path_bytes() == *name.as_bytes() {
+            let mut ptx = String::new();
+            entry.read_to_string(&mut ptx)?;
+            return Ok(ptx);
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::NotFound, "there is no such module"))
 }
 
 #[cfg(test)]
@@ -81,16 +72,20 @@ mod tests {
 
     #[test]
     fn every_module_is_for_its_architecture_and_for_drivers_of_cuda_12() {
-        for module in MODULES {
-            assert!(module.compute_80.contains("\n.target sm_80\n"), "{}", module.name);
-            assert!(
-                module.compute_90a.contains("\n.target sm_90a\n"),
-                "{}",
-                module.name
-            );
-            for ptx in [module.compute_80, module.compute_90a] {
-                assert!(ptx.contains("\n.version 8.0\n"), "{}", module.name);
+        for (archive, target) in [
+            (COMPUTE_80, "\n.target sm_80\n"),
+            (COMPUTE_90A, "\n.target sm_90a\n"),
+        ] {
+            let mut modules = 0;
+            for entry in Archive::new(GzDecoder::new(archive)).entries().unwrap() {
+                let mut ptx = String::new();
+                let mut entry = entry.unwrap();
+                entry.read_to_string(&mut ptx).unwrap();
+                assert!(ptx.contains(target), "{:?}", entry.path());
+                assert!(ptx.contains("\n.version 8.0\n"), "{:?}", entry.path());
+                modules += 1;
             }
+            assert_eq!(modules, 6 + HEADS.len());
         }
     }
 
