@@ -190,3 +190,42 @@ fn a_broken_file_costs_its_own_units_and_is_named_at_the_end() {
     let asked = case.site.requests("/cat.png");
     assert_eq!(asked, 2, "what is done is not done again");
 }
+
+#[test]
+fn files_broken_at_their_heads_cost_themselves_and_not_the_plan() {
+    let case = Case::new();
+    let good = ["a-good", "h-good"].map(|name| case.file(&format!("in-{name}.parquet")));
+    for input in &good {
+        write_pairs(input, &[(case.site.url("/cat.png"), "a cat")]);
+    }
+    let table = std::fs::read(&good[0]).unwrap();
+    let broken: [(&str, Vec<u8>); 6] = [
+        ("in-b.tar", vec![0xee; 4096]),
+        ("in-c.parquet", Vec::new()),
+        ("in-d.csv", b"url,\xff\xfe\nhttp://a/,b\n".to_vec()),
+        ("in-e.jsonl", b"\x00\x01\n\x02\n".to_vec()),
+        ("in-f.parquet", table[..table.len() / 2].to_vec()),
+        // A gzip header, and then nothing.
+        ("in-g.jsonl.gz", vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]),
+    ];
+    for (name, bytes) in &broken {
+        std::fs::write(case.file(name), bytes).unwrap();
+    }
+    let (config, output) = case.config(&case.file("in-*"), "[fetch]");
+    for _ in 0..2 {
+        let complaint = complaint(&["run", &config], 1);
+        for (name, _) in &broken {
+            assert!(complaint.contains(name), "{name}: {complaint}");
+        }
+        assert!(!complaint.contains("good"), "{complaint}");
+        let keys: Vec<String> = data_rows(&output).into_iter().map(|row| row.key).collect();
+        assert_eq!(keys, [key(0), "00007-000000000".to_owned()]);
+    }
+    assert_eq!(case.site.requests("/cat.png"), 2);
+
+    // Where nothing is whole there is nothing to plan.
+    let (config, output) = case.config(&case.file("in-b.tar"), "[fetch]");
+    std::fs::remove_dir_all(&output).unwrap();
+    assert!(complaint(&["run", &config], 2).contains("in-b.tar"));
+    assert!(!output.join("plan.json").exists());
+}

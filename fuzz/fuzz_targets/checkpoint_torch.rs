@@ -9,7 +9,7 @@ use zip::{CompressionMethod, ZipWriter};
 /// What an archive of any kind starts with.
 const ZIP: &[u8] = b"PK";
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+libfuzzer_sys::fuzz_target!(init: img2tokens_fuzz::cap::hold_at_most(128 << 20), |bytes: &[u8]| {
     const NAMES: [&str; 2] = [
         "visual_tokenizer/eva_vitg_psz14.bin",
         "visual_tokenizer/tokenizer_encoder.bin",

@@ -1,4 +1,8 @@
 //! The dataset card: `README.md` under the output root, written when the last unit is committed.
+//!
+//! All that is not ours to say (names of inputs, settings, what a plan holds) goes through [`markdown`].
+
+mod markdown;
 
 use std::fmt::Write;
 
@@ -8,6 +12,7 @@ use img2tokens_schemas::FailureReason;
 use img2tokens_shard::{Destination, ShardError, ShardStats, committed, read_stats};
 use serde_json::Value;
 
+use self::markdown::{code, json_block, setting};
 use crate::plan::Plan;
 use crate::summary::Totals;
 
@@ -81,10 +86,10 @@ configs:
 Made by {program}: {sequences} sequences from {pairs} {kind}; {failed} {kind} failed and {filtered} rows were left out by
 filters, of {rows} rows in all.{taken_down}
 
-- Visual tokenizer: LaVIT's dynamic tokenizer, digest `{digest}`, {image} px, codebook of {codebook} codes.
+- Visual tokenizer: LaVIT's dynamic tokenizer, digest {digest}, {image} px, codebook of {codebook} codes.
 - Patches kept of an image: {selection}. Their codes follow patch by patch, row by row.
 - Precision {dtype}, merger {merger}, backend {backend}.
-- Text tokenizer: digest `{tokenizer}`.
+- Text tokenizer: digest {tokenizer}.
 - Order: {order}; BOS {bos}, EOS {eos}.
 - Ids: text from 0, then `[IMG]`, `[/IMG]`, then the visual codes; the exact layout stands in every file's metadata
   under `img2tokens.provenance`.
@@ -112,24 +117,24 @@ print(data[0]["input_ids"])
 "#,
         content = content(plan),
         kind = kind(plan),
-        program = plan.program,
+        program = code(&plan.program),
         sequences = totals.sequences,
         pairs = totals.pairs,
         failed = totals.failed(),
         filtered = totals.filtered,
         rows = totals.rows,
         taken_down = taken_down(totals),
-        digest = model.digest,
+        digest = code(&model.digest),
         image = model.config.image_size,
         codebook = model.config.codebook_size,
-        dtype = settings["vision"]["dtype"],
+        dtype = setting(&settings["vision"]["dtype"]),
         selection = selection(settings),
-        merger = settings["vision"]["merger"],
-        backend = settings["vision"]["backend"],
-        tokenizer = plan.identity.tokenizer,
+        merger = setting(&settings["vision"]["merger"]),
+        backend = setting(&settings["vision"]["backend"]),
+        tokenizer = code(&plan.identity.tokenizer),
         order = order_of_rows(plan),
-        bos = settings["sequence"]["bos"],
-        eos = settings["sequence"]["eos"],
+        bos = setting(&settings["sequence"]["bos"]),
+        eos = setting(&settings["sequence"]["eos"]),
         least = totals.image_codes.min().unwrap_or(0),
         most = totals.image_codes.max().unwrap_or(0),
         median = totals.image_codes.median().unwrap_or(0),
@@ -188,7 +193,7 @@ fn origin(plan: &Plan) -> String {
     let mut text = String::new();
     for input in plan.inputs.iter().take(NAMED_INPUTS) {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "- `{}`, {} bytes", input.name, input.survey.size);
+        let _ = writeln!(text, "- {}, {} bytes", code(&input.name), input.survey.size);
     }
     if let Some(more) = plan
         .inputs
@@ -198,12 +203,13 @@ fn origin(plan: &Plan) -> String {
     {
         let _ = writeln!(text, "- and {more} more");
     }
-    let settings = serde_json::to_string_pretty(&plan.identity.settings).unwrap_or_default();
     let _ = writeln!(
         text,
-        "\nProgram `{}`, plan `{}`: `plan.json` has the inputs with their sizes and entity tags, and the units. Every \
-         setting\nthat changes what is written:\n\n```json\n{settings}\n```",
-        plan.program, plan.hash,
+        "\nProgram {}, plan {}: `plan.json` has the inputs with their sizes and entity tags, and the units. Every \
+         setting\nthat changes what is written:\n\n{}",
+        code(&plan.program),
+        code(&plan.hash),
+        json_block(&plan.identity.settings),
     );
     text
 }
@@ -225,8 +231,8 @@ fn optional_columns(plan: &Plan, totals: &Totals) -> String {
     let merger = match output["features"].as_str() {
         Some("merged_f16") => Some("the tokenizer's merger, what the codes are quantised from".to_owned()),
         Some("language_model_f16") => Some(format!(
-            "the merger retrained with the language model (digest `{}`)",
-            model.feature_merger.as_deref().unwrap_or_default()
+            "the merger retrained with the language model (digest {})",
+            code(model.feature_merger.as_deref().unwrap_or_default())
         )),
         _ => None,
     };
@@ -245,8 +251,8 @@ fn optional_columns(plan: &Plan, totals: &Totals) -> String {
         let _ = writeln!(
             text,
             "- `reconstruction_cosine`: how near the codes lead back to the encoder's features, by the decoder of digest \
-             `{}`; mean {mean:.4}, from {:.4} to {:.4}.",
-            model.decoder.as_deref().unwrap_or_default(),
+             {}; mean {mean:.4}, from {:.4} to {:.4}.",
+            code(model.decoder.as_deref().unwrap_or_default()),
             totals.reconstruction.min,
             totals.reconstruction.max
         );
@@ -256,36 +262,40 @@ fn optional_columns(plan: &Plan, totals: &Totals) -> String {
         let _ = writeln!(
             text,
             "- Text dropout {}: {} sequences go without their text (column `text_dropped`).",
-            settings["sequence"]["text_dropout"], totals.texts_dropped
+            setting(&settings["sequence"]["text_dropout"]),
+            totals.texts_dropped
         );
     }
     if totals.texts > 0 {
         let _ = writeln!(
             text,
             "- {} sequences are texts alone, of a corpus (order `text`): {} of all, as asked for.",
-            totals.texts, settings["text_corpus"]["share"]
+            totals.texts,
+            setting(&settings["text_corpus"]["share"])
         );
     }
     if totals.captions_truncated > 0 {
         let _ = writeln!(
             text,
             "- {} captions had more than {} ids and were cut off there.",
-            totals.captions_truncated, settings["text"]["max_tokens"]
+            totals.captions_truncated,
+            setting(&settings["text"]["max_tokens"])
         );
     }
     if settings["input"]["caption_columns"] != serde_json::json!([]) {
         let _ = writeln!(
             text,
             "- Captions of the columns {}, chosen by {}; `caption_column` says which.",
-            settings["input"]["caption_columns"], settings["text"]["captions"]
+            setting(&settings["input"]["caption_columns"]),
+            setting(&settings["text"]["captions"])
         );
     }
     if let Some(fill) = totals.packed.fill_rate() {
         let _ = writeln!(
             text,
             "- `packed/` holds the same sequences packed to contexts of {} ids by {}: {} contexts, {:.2} % full.",
-            settings["sequence"]["pack"],
-            settings["sequence"]["packing"],
+            setting(&settings["sequence"]["pack"]),
+            setting(&settings["sequence"]["packing"]),
             totals.packed.contexts,
             100.0 * fill
         );
@@ -302,7 +312,7 @@ fn selection(settings: &Value) -> String {
     let mut text = match vision["selection"].as_str() {
         Some("gumbel") => format!(
             "drawn by the selector's probabilities (`gumbel`, seed {})",
-            vision["seed"]
+            setting(&vision["seed"])
         ),
         _ => "those that the selector would rather keep than drop (`argmax`)".to_owned(),
     };
@@ -323,8 +333,11 @@ fn order(settings: &Value) -> String {
             "`alternate`, the image or the text first by a hash of the pair's key".to_owned()
         }
         Some("both") => "`both`, each pair once with the image and once with the text first".to_owned(),
-        Some(fixed) => format!("`{fixed}`"),
-        None => format!("the image first with probability {order}, by a hash of the pair's key"),
+        Some(fixed) => code(fixed),
+        None => format!(
+            "the image first with probability {}, by a hash of the pair's key",
+            setting(order)
+        ),
     }
 }
 
@@ -346,41 +359,4 @@ fn image_on_the_left(settings: &Value) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn selection_says_how_and_within_which_bounds() {
-        let argmax =
-            json!({ "vision": { "selection": "argmax", "seed": 0, "min_tokens": null, "max_tokens": 64 } });
-        assert!(selection(&argmax).ends_with("(`argmax`), at most 64"));
-        let gumbel = json!({ "vision": { "selection": "gumbel", "seed": 7 } });
-        assert!(selection(&gumbel).ends_with("(`gumbel`, seed 7)"));
-    }
-
-    #[test]
-    fn every_order_is_told_in_words_of_its_own() {
-        let told = ["alternate", "both", "image_text", "text_image"]
-            .map(|name| order(&json!({ "sequence": { "order": name } })));
-        for (name, told) in ["alternate", "both", "image_text", "text_image"]
-            .iter()
-            .zip(&told)
-        {
-            assert!(told.starts_with(&format!("`{name}`")), "{told}");
-        }
-        let probability = order(&json!({ "sequence": { "order": 0.25 } }));
-        assert!(probability.contains("probability 0.25"), "{probability}");
-    }
-
-    #[test]
-    fn an_image_on_the_left_is_told_from_lavits_own_input() {
-        let told = |order: &str, features: &str| {
-            image_on_the_left(&json!({ "sequence": { "order": order }, "output": { "features": features } }))
-        };
-        assert!(told("alternate", "none").ends_with("holds codes there as well."));
-        assert!(told("both", "language_model_f16").contains("`image_features`"));
-        assert!(told("text_image", "none").ends_with("no image stands on the left."));
-    }
-}
+mod tests;

@@ -3,6 +3,9 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use img2tokens_schemas::shown::message;
+
+use crate::console::OutputError;
 use crate::export::ExportError;
 use crate::local_copy::CopyError;
 
@@ -65,11 +68,7 @@ impl Failed {
     /// Whether the reader of our output is gone (`img2tokens inspect OUT | head`): nothing failed.
     #[must_use]
     pub fn is_closed_pipe(&self) -> bool {
-        let mut causes = self
-            .error
-            .chain()
-            .filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-        causes.any(|error| error.kind() == ErrorKind::BrokenPipe)
+        self.error.chain().any(OutputError::is_closed_pipe)
     }
 
     /// A run that failed, for good or for now.
@@ -83,12 +82,12 @@ impl Failed {
         Self { exit, error }
     }
 
-    /// The error and its causes on one line.
+    /// The error and its causes on one line, with nothing in it that acts on a terminal.
     #[must_use]
     pub fn line(&self) -> String {
         let mut parts: Vec<String> = Vec::new();
         for cause in self.error.chain() {
-            let text = cause.to_string().replace('\n', " ");
+            let text = message(&cause.to_string());
             // Some errors repeat their source's text in their own.
             if parts.last().is_none_or(|last| !last.ends_with(&text)) {
                 parts.push(text);

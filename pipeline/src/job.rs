@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::config::{Compression, Config, KeptImages, Output, VerifyHash};
 use crate::corpus::TextCorpus;
+use crate::descriptors;
 use crate::embedded::{self, EmbeddedSamples};
 use crate::local_copy;
 use crate::model::{self, Loaded, Model};
@@ -59,11 +60,12 @@ impl Job {
     /// One line that says what is wrong and what to do.
     pub async fn prepare(ask: Ask) -> anyhow::Result<Self> {
         let Ask {
-            config,
+            mut config,
             limit,
             new_plan,
             unit,
         } = ask;
+        descriptors::secure(&mut config)?;
         let here = local_copy::of(&config).await?;
         let model = model::open(&here.vision, None)?;
         model::check(&config.vision, model.config())?;
@@ -134,6 +136,8 @@ impl Job {
             fetches: self.config.fetch.concurrency,
             batch_size: loaded.batch_size,
             unit_rows: self.config.input.unit_rows,
+            decode_memory: self.config.image.max_memory,
+            decode_timeout_s: self.config.image.decode_timeout_s,
         };
         let ran = run::run(Run {
             stages: self.stages,

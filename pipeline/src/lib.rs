@@ -10,14 +10,20 @@
 //! - [`run`]: the running pipeline;
 //! - [`deep`]: pairs of an output tokenized again and compared;
 //! - [`export`]: committed shards in the formats of other trainers;
-//! - [`commands`]: one file a command.
+//! - [`commands`]: one file a command;
+//! - [`descriptors`]: how many files a run may open;
+//! - [`console`]: standard error and standard output.
+
+#![deny(clippy::print_stderr, clippy::print_stdout)] // `console` says why
 
 pub mod card;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod console;
 pub mod corpus;
 pub mod deep;
+pub mod descriptors;
 pub mod embedded;
 pub mod exit;
 pub mod export;
@@ -26,6 +32,7 @@ pub mod local_copy;
 pub mod logging;
 pub mod model;
 pub mod packing;
+pub mod people;
 pub mod plan;
 pub mod progress;
 pub mod run;

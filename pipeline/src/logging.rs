@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::LogFormat;
+use crate::console::Messages;
 
 /// Warnings; but the hub's client also logs what it returns as an error, and a store's that it waits for the store.
 const LEVELS: &str = "warn,hf_hub=off,object_store::client::retry=info";
@@ -14,7 +15,7 @@ pub fn start(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LEVELS));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(Messages)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     // One line a panic: a decoder's is caught and becomes its picture's failure, and needs no backtrace.
@@ -22,7 +23,7 @@ pub fn start(format: LogFormat) {
         tracing::warn!("{}", panic.to_string().replace('\n', " "));
     }));
     match format {
-        LogFormat::Text => builder.init(),
+        LogFormat::Text => builder.fmt_fields(crate::people::log_fields()).init(),
         LogFormat::Json => builder.json().init(),
     }
 }

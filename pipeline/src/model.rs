@@ -6,6 +6,7 @@ mod onnx;
 
 use std::path::Path;
 
+use img2tokens_schemas::shown;
 use img2tokens_vision::{
     Checkpoint, CheckpointError, Extras, FeatureMerger, ModelConfig, ModelSource, Noise, Selection,
     TokenCount, TokenCountError, VisionError,
@@ -87,7 +88,7 @@ pub enum ModelError {
     #[error("vision.model = {0:?}: {1}")]
     Name(String, String),
     /// Its files.
-    #[error("the model `{name}` cannot be opened")]
+    #[error("the model `{name}` cannot be opened", name = shown(name))]
     Checkpoint {
         /// As configured.
         name: String,
@@ -128,7 +129,7 @@ pub enum ModelError {
         why: &'static str,
     },
     /// Its tensors, or the device refused them.
-    #[error("the model `{name}` cannot be loaded")]
+    #[error("the model `{name}` cannot be loaded", name = shown(name))]
     Load {
         /// As configured.
         name: String,

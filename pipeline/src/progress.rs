@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use tokio::task::JoinHandle;
 
+use crate::console::say;
 use crate::run::{Meters, PlannedUnit};
 
 /// How often bars are drawn.
@@ -116,11 +117,11 @@ async fn print_lines(meters: Meters, rows: Option<u64>) {
         let (fetch, written) = (meters.fetch.read(), meters.write.read());
         let done = written.done + written.failed;
         let rate = done as f64 / start.elapsed().as_secs_f64();
-        eprintln!(
+        say(format_args!(
             "{done}{all} pairs done ({} failed), {} downloaded, {} units committed, {rate:.1} pairs/s",
             written.failed,
             fetch.done,
             meters.units.count(),
-        );
+        ));
     }
 }

@@ -200,6 +200,7 @@ pub fn fetch_config(fetch: &Fetch) -> FetchConfig {
     FetchConfig {
         concurrency: fetch.concurrency,
         per_host: fetch.per_host,
+        per_address: fetch.per_address,
         host_wait: Duration::from_secs_f64(fetch.host_wait_s),
         connect_timeout: default.connect_timeout.mul_f64(longer),
         first_byte_timeout: default.first_byte_timeout.mul_f64(longer),
@@ -240,6 +241,7 @@ pub fn image_config(image: &Image, model: &ModelConfig) -> Result<ImageConfig, S
             size,
             max_pixels: image.max_pixels,
             min_side: image.min_side,
+            decode_timeout_s: image.decode_timeout_s,
             resize: image.resize,
         }),
     }

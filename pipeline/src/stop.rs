@@ -7,6 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::console::say;
 use crate::exit::Exit;
 
 /// What a run that is given up may take to end: a batch in work on the device is waited for no longer.
@@ -57,16 +58,16 @@ impl Drop for Stop {
 async fn watch(mut signals: (Signal, Signal), tokens: StopTokens, grace: Duration) {
     next(&mut signals).await;
     if !grace.is_zero() {
-        eprintln!(
+        say(format_args!(
             "img2tokens: stopping; units in flight have {} s to end, or until the next signal",
             grace.as_secs()
-        );
+        ));
         tokens.drain.cancel();
         if timeout(grace, next(&mut signals)).await.is_ok() {
             end();
         }
     }
-    eprintln!("img2tokens: stopping; units in flight are given up and come again in the next run");
+    say("img2tokens: stopping; units in flight are given up and come again in the next run");
     tokens.drain.cancel();
     tokens.cancel.cancel();
     let _ = timeout(UNWINDING, next(&mut signals)).await;
@@ -78,6 +79,6 @@ async fn next((interrupt, terminate): &mut (Signal, Signal)) {
 }
 
 fn end() -> ! {
-    eprintln!("img2tokens: stopped; run the same command again to go on");
+    say("img2tokens: stopped; run the same command again to go on");
     std::process::exit(i32::from(Exit::Retry.code()));
 }

@@ -8,6 +8,7 @@ mod stores;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use img2tokens_schemas::shown;
 use img2tokens_shard::Destination;
 use object_store::http::HttpBuilder;
 use object_store::local::LocalFileSystem;
@@ -21,9 +22,7 @@ use settings::Settings;
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// It is not a location.
-    #[error(
-        "`{location}` is no location: {message}; write a path, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
-    )]
+    #[error("`{location}` is no location: {message}; write a path, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix", location = shown(location), message = shown(message))]
     Location {
         /// As written.
         location: String,
@@ -31,7 +30,7 @@ pub enum StorageError {
         message: String,
     },
     /// The store behind it cannot be reached as configured.
-    #[error("`{location}` cannot be used")]
+    #[error("`{location}` cannot be used", location = shown(location))]
     Store {
         /// As written.
         location: String,
@@ -39,7 +38,7 @@ pub enum StorageError {
         source: object_store::Error,
     },
     /// The profile of AWS that is to say how cannot be used.
-    #[error("`{location}` cannot be used")]
+    #[error("`{location}` cannot be used", location = shown(location))]
     Profile {
         /// As written.
         location: String,

@@ -78,6 +78,8 @@ reasons! {
     TooManyPixels = "too_many_pixels",
     /// A side shorter than `image.min_side`.
     TooSmall = "too_small",
+    /// Decoding the picture is more work than `image.decode_timeout_s` allows, or took longer.
+    DecodeTimeout = "decode_timeout",
     /// The image does not decode.
     CorruptImage = "corrupt_image",
     /// The model's numbers for this image are infinite or undefined: too large for the dtype.

@@ -11,6 +11,7 @@ pub mod features;
 pub mod image;
 pub mod packed;
 pub mod sequence;
+pub mod shown;
 pub mod tokens;
 
 #[cfg(feature = "arrow")]
@@ -27,6 +28,7 @@ pub use features::{FeaturesError, MergedFeatures};
 pub use image::{Digest, ImageFormat, Pixels, PixelsError};
 pub use packed::{PackedRow, PackedSegment, Packing};
 pub use sequence::{Order, Sequence, Vocabulary};
+pub use shown::{Shown, shown};
 pub use tokens::{KeepMask, TokensError, VisualTokens};
 
 #[cfg(feature = "arrow")]

@@ -5,6 +5,7 @@
 //! `://`, a digest by its hexadecimal digits, a domain by its dot. A bare word is nothing: anything can be a key, so
 //! a key must be called one.
 
+use crate::shown;
 use url::{Host, Url};
 
 use crate::Digest;
@@ -26,9 +27,7 @@ pub enum Listed {
 
 /// A line that is no entry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "line {line}: `{entry}` is no URL, domain or digest; write key:, url:, domain:, md5: or sha256: before it"
-)]
+#[error("line {line}: `{entry}` is no URL, domain or digest; write key:, url:, domain:, md5: or sha256: before it", entry = shown(entry))]
 pub struct UnreadableEntry {
     /// The line, from 1.
     pub line: usize,

@@ -1,5 +1,6 @@
 //! A hop whose work is computation: threads of its own that never leave it.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -46,8 +47,16 @@ where
         let run = move || {
             while let Some(record) = next(&input, &meter) {
                 meter.take(1);
-                if cancel.is_cancelled() || !cross(|| work(record), &output, &meter) {
+                if cancel.is_cancelled() {
                     break;
+                }
+                match cross(
+                    || Ok::<_, Infallible>(work(record)),
+                    || Some(output.clone()),
+                    &meter,
+                ) {
+                    Ok(true) => {}
+                    Ok(false) => break,
                 }
             }
             // The receiver is gone only when the whole run is being dropped: then nobody is left to be told.
@@ -73,20 +82,24 @@ pub(crate) fn next<In>(input: &Mutex<Receiver<In>>, meter: &Meter) -> Option<In>
     Some(record)
 }
 
-/// One record's way through; false if the next hop is gone.
-fn cross<Out>(work: impl FnOnce() -> Crossing<Out>, output: &Sender<Out>, meter: &Meter) -> bool {
+/// One record's way through to the `output` that stands when the work is done; false if the next hop is gone.
+pub(crate) fn cross<Out, Fault>(
+    work: impl FnOnce() -> Result<Crossing<Out>, Fault>,
+    output: impl FnOnce() -> Option<Sender<Out>>,
+    meter: &Meter,
+) -> Result<bool, Fault> {
     let started = Instant::now();
-    let crossing = work();
+    let crossing = work()?;
     meter.busy_since(started);
     let Crossing::Onward(record) = crossing else {
         meter.fail(1);
-        return true;
+        return Ok(true);
     };
     let finished = Instant::now();
-    let sent = output.blocking_send(record).is_ok();
+    let sent = output().is_some_and(|output| output.blocking_send(record).is_ok());
     meter.blocked_since(finished);
     meter.finish(u64::from(sent));
-    sent
+    Ok(sent)
 }
 
 #[cfg(test)]

@@ -4,12 +4,14 @@ use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
+use img2tokens_schemas::shown;
 use img2tokens_sequence::PackConfig;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinHandle;
 
 use super::run::stopped;
 use crate::cli::ExportArgs;
+use crate::console::{print, say};
 use crate::exit::{Exit, Failed};
 use crate::export::{Export, ExportError, Exported, FormatOptions, Meter};
 use crate::progress::{LINE, REDRAW};
@@ -40,7 +42,7 @@ pub(super) async fn export(args: &ExportArgs) -> Result<Exit, Failed> {
     progress.finish().await;
     match exported.map_err(failed)? {
         Some(exported) => {
-            print(args, &exported);
+            print(report(args, &exported)).map_err(Failed::run)?;
             Ok(Exit::Done)
         }
         None => Ok(stopped()),
@@ -52,28 +54,29 @@ fn workers(args: &ExportArgs) -> usize {
     args.workers.map_or_else(cores, |workers| workers as usize)
 }
 
-fn print(args: &ExportArgs, exported: &Exported) {
-    println!(
-        "{} sequences of {} ids from {} units in {}",
+fn report(args: &ExportArgs, exported: &Exported) -> String {
+    let mut report = format!(
+        "{} sequences of {} ids from {} units in {}\n",
         exported.sequences,
         exported.tokens,
         exported.units,
-        args.destination.display(),
+        shown(args.destination.display()),
     );
     if exported.reused > 0 {
-        println!(
-            "{} of the units were exported by an earlier start",
+        report += &format!(
+            "{} of the units were exported by an earlier start\n",
             exported.reused
         );
     }
     if let Some(packed) = exported.packed {
-        println!(
-            "{} contexts of {} ids, {:.2} % full",
+        report += &format!(
+            "{} contexts of {} ids, {:.2} % full\n",
             packed.packs,
             args.context_length,
             100.0 * packed.fill_rate(),
         );
     }
+    report
 }
 
 /// A bar on a terminal, a line now and then without one.
@@ -126,10 +129,10 @@ async fn print_lines(meter: Meter) {
         ticks.tick().await;
         let reading = meter.read();
         let rate = (reading.units - reading.reused) as f64 / start.elapsed().as_secs_f64();
-        eprintln!(
+        say(format_args!(
             "{} of {} units exported, {} sequences of {} ids, {rate:.1} units/s",
             reading.units, reading.all_units, reading.sequences, reading.tokens,
-        );
+        ));
     }
 }
 

@@ -5,13 +5,13 @@ mod document;
 use std::io::Write;
 
 use anyhow::anyhow;
-use img2tokens_schemas::{KeepMask, Order};
+use img2tokens_schemas::{KeepMask, Order, shown};
 use img2tokens_shard::read::{DataReader, DataRow};
 use img2tokens_shard::{Destination, UnitId, committed};
 
 use crate::cli::InspectArgs;
 use crate::exit::{Exit, Failed};
-use crate::storage;
+use crate::{people, storage};
 
 /// Prints sequences of the committed units; exit 1 if `--key` names none of them.
 pub(super) async fn inspect(args: &InspectArgs) -> Result<Exit, Failed> {
@@ -20,11 +20,11 @@ pub(super) async fn inspect(args: &InspectArgs) -> Result<Exit, Failed> {
     if units.is_empty() {
         return Err(Failed::usage(anyhow!(
             "{}: no unit is committed there",
-            args.output
+            shown(&args.output)
         )));
     }
     let mut left = args.limit;
-    let mut shown = 0;
+    let mut found = 0;
     for unit in units {
         if left == 0 {
             break;
@@ -33,12 +33,13 @@ pub(super) async fn inspect(args: &InspectArgs) -> Result<Exit, Failed> {
             .await
             .map_err(Failed::run)?;
         left -= printed;
-        shown += printed;
+        found += printed;
     }
-    match (&args.key, shown) {
+    match (&args.key, found) {
         (Some(key), 0) => Err(Failed::run(anyhow!(
-            "{}: no sequence has the key {key}",
-            args.output
+            "{}: no sequence has the key {}",
+            shown(&args.output),
+            shown(key)
         ))),
         _ => Ok(Exit::Done),
     }
@@ -63,8 +64,8 @@ async fn inspect_unit(
             }
             if key.is_none_or(|key| key == row.sample.key) {
                 match batch.document(&row) {
-                    Some(parts) => document::print(std::io::stdout().lock(), &row, &parts)?,
-                    None => print_row(std::io::stdout().lock(), &row)?,
+                    Some(parts) => document::print(people::stdout(), &row, &parts)?,
+                    None => print_row(people::stdout(), &row)?,
                 }
                 printed += 1;
             }
@@ -75,8 +76,8 @@ async fn inspect_unit(
 
 fn print_row(mut out: impl Write, row: &DataRow<'_>) -> anyhow::Result<()> {
     let sample = &row.sample;
-    writeln!(out, "{}  {}", sample.key, sample.order)?;
-    writeln!(out, "  caption  {}", row.caption)?;
+    writeln!(out, "{}  {}", shown(&sample.key).whole(), sample.order)?;
+    writeln!(out, "  caption  {}", shown(row.caption).whole())?;
     if sample.order == Order::Text {
         writeln!(
             out,
@@ -89,7 +90,7 @@ fn print_row(mut out: impl Write, row: &DataRow<'_>) -> anyhow::Result<()> {
     writeln!(
         out,
         "  picture  {} ({} x {})",
-        row.url.unwrap_or("embedded"),
+        shown(row.url.unwrap_or("embedded")).whole(),
         row.width,
         row.height
     )?;

@@ -1,6 +1,9 @@
 //! `img2tokens plan`: makes the plan if none stands, and shows it.
 
+use img2tokens_schemas::shown;
+
 use crate::cli::PlanArgs;
+use crate::console::print;
 use crate::exit::{Exit, Failed};
 use crate::job::{Ask, Job};
 use crate::plan::PLAN_FILE;
@@ -17,17 +20,25 @@ pub(super) async fn plan(args: PlanArgs) -> Result<Exit, Failed> {
         .await
         .map_err(Failed::run)?;
     let (plan, output) = (&job.plan, &job.config.output.path);
-    println!("plan       {output}/{PLAN_FILE}  ({})", plan.hash);
-    println!("program    {}", plan.program);
     let rows = plan.rows.map_or_else(
         || "rows counted as they are read".to_owned(),
         |rows| format!("{rows} rows"),
     );
-    println!("inputs     {} with {rows}", plan.inputs.len());
-    println!("units      {}, of which {} are committed", plan.units, done.len());
-    println!(
-        "model      {} (digest {})",
-        job.config.vision.model, plan.identity.model.digest
-    );
+    print(format_args!(
+        "plan       {}/{PLAN_FILE}  ({})\n\
+         program    {}\n\
+         inputs     {} with {rows}\n\
+         units      {}, of which {} are committed\n\
+         model      {} (digest {})\n",
+        shown(output),
+        shown(&plan.hash),
+        shown(&plan.program),
+        plan.inputs.len(),
+        plan.units,
+        done.len(),
+        shown(&job.config.vision.model),
+        shown(&plan.identity.model.digest)
+    ))
+    .map_err(Failed::run)?;
     Ok(Exit::Done)
 }

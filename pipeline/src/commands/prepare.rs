@@ -1,6 +1,5 @@
 //! `img2tokens prepare`: what the image stage makes of files, one JSON line each.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::files::{failure_line, read_image};
 use crate::cli::PrepareArgs;
+use crate::console::print_line;
 use crate::exit::{Exit, Failed};
 
 pub(super) fn prepare(args: &PrepareArgs) -> Result<Exit, Failed> {
@@ -37,7 +37,7 @@ pub(super) fn prepare(args: &PrepareArgs) -> Result<Exit, Failed> {
                 failure_line(path, &failure)
             }
         };
-        writeln!(std::io::stdout().lock(), "{line}").map_err(Failed::run)?;
+        print_line(line).map_err(Failed::run)?;
     }
     Ok(if all_done { Exit::Done } else { Exit::Failed })
 }

@@ -1,12 +1,13 @@
 //! `img2tokens run`: all units that are not committed yet.
 
-use std::io::Write;
 use std::time::Duration;
 
+use img2tokens_schemas::shown::screen;
 use img2tokens_shard::{Destination, committed, sweep, takedown};
 
 use crate::card;
 use crate::cli::RunArgs;
+use crate::console::{print, say};
 use crate::exit::{Exit, Failed};
 use crate::job::{Ask, Job};
 use crate::progress::Progress;
@@ -76,7 +77,7 @@ pub(super) async fn prepare(ask: Ask, stop: &Stop) -> Result<Option<Job>, Failed
 
 /// Says that there is more to do.
 pub(super) fn stopped() -> Exit {
-    eprintln!("img2tokens: stopped before the end; run the same command again to go on");
+    say("img2tokens: stopped before the end; run the same command again to go on");
     Exit::Retry
 }
 
@@ -105,6 +106,10 @@ pub(super) async fn run_units(job: Job, part: Part, stop: Stop) -> Result<Exit, 
             .map_err(Failed::run)?;
     }
     drop(stop);
-    write!(std::io::stdout(), "{summary}").map_err(Failed::run)?;
-    Ok(if is_whole { Exit::Done } else { stopped() })
+    let exit = if is_whole { Exit::Done } else { stopped() };
+    // Of a run that has more to do that is told, whoever reads.
+    match print(screen(&summary.to_string())).map_err(Failed::run) {
+        Err(failed) if !failed.is_closed_pipe() => Err(failed),
+        _ => Ok(exit),
+    }
 }

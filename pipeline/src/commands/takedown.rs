@@ -8,13 +8,15 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use futures::{StreamExt, TryStreamExt, stream};
 use img2tokens_schemas::listed::{Listed, read_list};
+use img2tokens_schemas::shown;
 use img2tokens_shard::takedown::{EntryHash, Taken, Tombstones, resume, take_down};
 use img2tokens_shard::{Destination, Encoding, committed};
 
 use crate::cli::TakedownArgs;
+use crate::console::print_line;
 use crate::exit::{Exit, Failed};
 use crate::plan::Plan;
-use crate::{card, job, storage};
+use crate::{card, job, people, storage};
 
 /// Entries without a match that are printed in full.
 const LISTED: usize = 100;
@@ -32,7 +34,7 @@ pub(super) async fn takedown(args: &TakedownArgs) -> Result<Exit, Failed> {
         .map_err(Failed::run)?;
     print(&sums, &list).map_err(Failed::run)?;
     let since = if is_new { "recorded" } else { "recorded before" };
-    println!("{} entries {since} in {record}", list.entries.len());
+    print_line(format_args!("{} entries {since} in {record}", list.entries.len())).map_err(Failed::run)?;
     Ok(Exit::Done)
 }
 
@@ -44,7 +46,7 @@ struct List {
 
 impl List {
     fn read(file: &Path) -> anyhow::Result<Self> {
-        let named = || format!("--list {}", file.display());
+        let named = || format!("--list {}", shown(file.display()));
         let text = std::fs::read_to_string(file).with_context(named)?;
         let mut list = Self {
             entries: Vec::new(),
@@ -54,9 +56,10 @@ impl List {
             let (line, listed) = entry.with_context(named)?;
             let Some(hash) = list.tombstones.add(&listed) else {
                 bail!(
-                    "{}: line {line}: `{listed}` is an MD5 digest, and shards tell SHA-256 only; if it is a key, write \
+                    "{}: line {line}: `{}` is an MD5 digest, and shards tell SHA-256 only; if it is a key, write \
                      key: before it",
-                    named()
+                    named(),
+                    shown(&listed)
                 );
             };
             list.entries.push((line, listed, hash));
@@ -115,7 +118,7 @@ async fn take_down_all(destination: &Destination, encoding: Encoding) -> anyhow:
 }
 
 fn print(sums: &Sums, list: &List) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = people::stdout();
     if sums.finished > 0 {
         writeln!(
             out,
@@ -137,7 +140,7 @@ fn print(sums: &Sums, list: &List) -> std::io::Result<()> {
             .filter(|(.., hash)| !sums.entries.contains(hash))
     };
     for (line, entry, _) in unmatched().take(LISTED) {
-        writeln!(out, "line {line}: {entry} names nothing here")?;
+        writeln!(out, "line {line}: {} names nothing here", shown(entry))?;
     }
     let more = unmatched().count().saturating_sub(LISTED);
     if more > 0 {

@@ -7,6 +7,7 @@ use img2tokens_text::{TextConfig, TextStage};
 use serde_json::json;
 
 use crate::cli::TextArgs;
+use crate::console::output;
 use crate::exit::{Exit, Failed};
 use crate::local_copy;
 
@@ -23,7 +24,7 @@ pub(super) async fn text(args: &TextArgs) -> Result<Exit, Failed> {
     let stage = TextStage::open(&config)
         .with_context(|| format!("--tokenizer {} cannot be used", args.tokenizer))
         .map_err(Failed::usage)?;
-    print_ids(&stage, std::io::stdin().lock(), std::io::stdout().lock()).map_err(Failed::run)?;
+    print_ids(&stage, std::io::stdin().lock(), output()).map_err(Failed::run)?;
     Ok(Exit::Done)
 }
 

@@ -1,6 +1,5 @@
 //! `img2tokens tokenize`: codes of local images, one JSON line each, in the order they were named.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::files::{failure_line, read_image};
 use crate::cli::TokenizeArgs;
+use crate::console::print_line;
 use crate::exit::{Exit, Failed};
 use crate::{local_copy, model};
 
@@ -43,7 +43,6 @@ fn tokenize_batch(
     images: &ImageStage,
     paths: &[PathBuf],
 ) -> anyhow::Result<bool> {
-    let mut output = std::io::stdout().lock();
     let mut all_done = true;
     for (path, picture) in paths.iter().zip(tokenized(tokenizer, images, paths)?) {
         let line = match picture {
@@ -53,7 +52,7 @@ fn tokenize_batch(
                 failure_line(path, &failure)
             }
         };
-        writeln!(output, "{line}")?;
+        print_line(line)?;
     }
     Ok(all_done)
 }

@@ -16,18 +16,18 @@ use crate::config::Config;
 use crate::deep::{self, Report};
 use crate::exit::{Exit, Failed};
 use crate::plan::Plan;
-use crate::storage;
 use crate::summary::Totals;
+use crate::{people, storage};
 
 /// Lists what is wrong, one line each; exit 1 if anything is.
 pub(super) async fn verify(args: &VerifyArgs) -> Result<Exit, Failed> {
-    let output = &args.output.output;
-    let destination = storage::destination(output).map_err(Failed::usage)?;
+    let output_path = &args.output.output;
+    let destination = storage::destination(output_path).map_err(Failed::usage)?;
     let plan = Plan::of_output(&destination).await.map_err(Failed::usage)?;
     let (totals, mut findings) = verify_units(&destination, &plan).await.map_err(Failed::run)?;
     let again = match args.deep {
         Some(pairs) => {
-            let config = again(&plan, output, &args.again).map_err(Failed::run)?;
+            let config = again(&plan, output_path, &args.again).map_err(Failed::run)?;
             let again = deep::verify(&destination, &plan, &config, pairs as usize, args.again.seed);
             Some(again.await.map_err(Failed::run)?)
         }
@@ -36,7 +36,11 @@ pub(super) async fn verify(args: &VerifyArgs) -> Result<Exit, Failed> {
     if let Some(again) = &again {
         findings.merge(again.findings.clone());
     }
-    print(plan.units, &totals, &findings, again.as_ref()).map_err(Failed::run)?;
+    // What was found holds, whether or not anybody reads to the end.
+    match print(plan.units, &totals, &findings, again.as_ref()).map_err(Failed::run) {
+        Err(failed) if !failed.is_closed_pipe() => return Err(failed),
+        _ => {}
+    }
     Ok(if findings.is_empty() {
         Exit::Done
     } else {
@@ -57,7 +61,7 @@ fn again(plan: &Plan, output: &str, args: &AgainArgs) -> anyhow::Result<Config> 
 }
 
 fn print(planned: u64, totals: &Totals, findings: &Findings, again: Option<&Report>) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = people::stdout();
     for finding in &findings.listed {
         writeln!(out, "{finding}")?;
     }

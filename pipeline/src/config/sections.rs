@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use img2tokens_fetch::{FetchConfig, RobotsPolicy};
-use img2tokens_image::Resize;
+use img2tokens_image::{ImageConfig, Resize};
 use img2tokens_sequence::{CaptionChoice, OrderPolicy, PackMethod, TextMix};
 use img2tokens_source::{Filter, InputFormat, Quoting};
 use img2tokens_text::Cleanup;
@@ -82,6 +82,9 @@ section! {
         concurrency: usize = 256,
         /// Of those, at most this many at one host.
         per_host: usize = 8,
+        /// At most this many at one server (address and port), whatever its names; 0: an eighth of concurrency, at least
+        /// twice per_host.
+        per_address: usize = 0,
         /// Seconds a row may wait for its host's turn; then it fails as host_unavailable.
         host_wait_s: f64 = 300.0,
         /// Seconds one attempt may take as a whole.
@@ -137,6 +140,10 @@ section! {
         resize: Resize = Resize::Bicubic,
         /// The shortest side accepted, in pixels.
         min_side: u32 = 1,
+        /// The most work of decoding a picture, in seconds of a core, told by its headers.
+        decode_timeout_s: f64 = ImageConfig::default().decode_timeout_s,
+        /// The most bytes that decoding takes at once, over all threads; at least 1 GiB, as one picture may.
+        max_memory: u64 = 2 << 30,
     }
 }
 

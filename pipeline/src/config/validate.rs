@@ -1,5 +1,6 @@
 //! Values that have the right type and still cannot be.
 
+use img2tokens_image::MAX_DECODE_BYTES;
 use img2tokens_sequence::{CaptionChoice, OrderPolicy, TextMix};
 
 use super::{Config, ConfigError};
@@ -41,6 +42,7 @@ pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
         ("fetch.timeout_s", config.fetch.timeout_s),
         ("fetch.host_wait_s", config.fetch.host_wait_s),
         ("fetch.max_retry_after_s", config.fetch.max_retry_after_s),
+        ("image.decode_timeout_s", config.image.decode_timeout_s),
     ];
     if let Some((key, value)) = seconds
         .into_iter()
@@ -51,6 +53,10 @@ pub(super) fn validate(file: &str, config: &Config) -> Result<(), ConfigError> {
             value.to_string(),
             "it must be above 0 and below 86400 seconds",
         );
+    }
+    if config.image.max_memory < MAX_DECODE_BYTES {
+        let message = format!("it must be at least {MAX_DECODE_BYTES}, as much as one picture may take");
+        return wrong("image.max_memory", config.image.max_memory.to_string(), &message);
     }
     validate_sequences(file, config)
 }

@@ -3,31 +3,32 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use img2tokens_schemas::shown;
 use img2tokens_shard::{ShardError, UnitId};
 
 /// An export that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// Exports never write over anything.
-    #[error("`{}` is not empty: name a folder that does not exist yet", folder.display())]
+    #[error("`{}` is not empty: name a folder that does not exist yet", shown(folder.display()))]
     Occupied {
         /// The destination.
         folder: PathBuf,
     },
     /// Another process exports to the same folder.
-    #[error("another export to `{}` is running", folder.display())]
+    #[error("another export to `{}` is running", shown(folder.display()))]
     Busy {
         /// The destination.
         folder: PathBuf,
     },
     /// The output has no shards.
-    #[error("{output}: no unit is committed there")]
+    #[error("{output}: no unit is committed there", output = shown(output))]
     NothingCommitted {
         /// The output.
         output: String,
     },
     /// No reader takes an empty data set.
-    #[error("{output}: its {units} committed units hold no sequence")]
+    #[error("{output}: its {units} committed units hold no sequence", output = shown(output))]
     NoSequences {
         /// The output.
         output: String,
@@ -67,7 +68,7 @@ pub enum ExportError {
         row: u64,
     },
     /// The destination cannot be written.
-    #[error("cannot write the export to `{}`", folder.display())]
+    #[error("cannot write the export to `{}`", shown(folder.display()))]
     Write {
         /// The destination.
         folder: PathBuf,

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use futures::{StreamExt, TryStreamExt, stream};
+use img2tokens_schemas::shown;
 use img2tokens_shard::ShardError;
 use object_store::path::Path as StorePath;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
@@ -21,7 +22,7 @@ pub enum CopyError {
     #[error(transparent)]
     Location(#[from] StorageError),
     /// The store failed.
-    #[error("{location} cannot be brought here")]
+    #[error("{location} cannot be brought here", location = shown(location))]
     Store {
         /// The model or file.
         location: String,
@@ -29,7 +30,7 @@ pub enum CopyError {
         source: ShardError,
     },
     /// There is nothing, or not all of it.
-    #[error("{location}: not there, or not whole; needed {}", needed.join(", or "))]
+    #[error("{location}: not there, or not whole; needed {}", needed.join(", or "), location = shown(location))]
     Missing {
         /// The model or file.
         location: String,
@@ -37,9 +38,7 @@ pub enum CopyError {
         needed: Vec<String>,
     },
     /// The server does not tell one version of a file from the next.
-    #[error(
-        "{location}/{file}: the server states neither an ETag nor a time of change, so that a copy could not be told from a newer file; fetch it yourself and name the local path"
-    )]
+    #[error("{location}/{file}: the server states neither an ETag nor a time of change, so that a copy could not be told from a newer file; fetch it yourself and name the local path", location = shown(location), file = shown(file))]
     Unversioned {
         /// The folder.
         location: String,
@@ -47,7 +46,7 @@ pub enum CopyError {
         file: String,
     },
     /// What came is not what was announced.
-    #[error("{location}/{file}: {found} bytes came where {stated} were stated; was it changed meanwhile?")]
+    #[error("{location}/{file}: {found} bytes came where {stated} were stated; was it changed meanwhile?", location = shown(location), file = shown(file))]
     Size {
         /// The folder.
         location: String,
@@ -62,7 +61,7 @@ pub enum CopyError {
     #[error("no folder to keep {0} in: set IMG2TOKENS_CACHE")]
     NoCache(&'static str),
     /// The cache's disk.
-    #[error("the cache (IMG2TOKENS_CACHE) cannot be written: {}", path.display())]
+    #[error("the cache (IMG2TOKENS_CACHE) cannot be written: {}", shown(path.display()))]
     Disk {
         /// The file or folder.
         path: PathBuf,

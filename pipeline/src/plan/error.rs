@@ -1,5 +1,6 @@
 //! Why a plan cannot be made or followed.
 
+use img2tokens_schemas::shown;
 use img2tokens_shard::ShardError;
 use img2tokens_source::SourceError;
 
@@ -15,7 +16,7 @@ pub enum PlanError {
     #[error("the inputs cannot be planned")]
     Source(#[from] SourceError),
     /// An input that stood in the plan cannot be found.
-    #[error("input {name} cannot be found any more")]
+    #[error("input {name} cannot be found any more", name = shown(name))]
     Head {
         /// The file.
         name: String,
@@ -23,26 +24,20 @@ pub enum PlanError {
         source: object_store::Error,
     },
     /// `--limit` of rows that nobody counted.
-    #[error(
-        "input {name}: its rows are not counted before they are read, so --limit cannot cut them; name fewer files instead"
-    )]
+    #[error("input {name}: its rows are not counted before they are read, so --limit cannot cut them; name fewer files instead", name = shown(name))]
     Uncounted {
         /// The file.
         name: String,
     },
     /// Pictures are to be checked against digests that an input does not state.
-    #[error(
-        "input {name} has no column of digests (md5, sha256) for fetch.verify_hash = \"fail\"; name one in input.digest_column, or set fetch.verify_hash to \"off\""
-    )]
+    #[error("input {name} has no column of digests (md5, sha256) for fetch.verify_hash = \"fail\"; name one in input.digest_column, or set fetch.verify_hash to \"off\"", name = shown(name))]
     NoDigests {
         /// The file.
         name: String,
     },
     /// Rows of two kinds.
-    #[error(
-        "input {documents} has documents (lists of images and texts) and {pairs} has pairs; run them one after the other, \
-         each with an output.path of its own"
-    )]
+    #[error("input {documents} has documents (lists of images and texts) and {pairs} has pairs; run them one after the other, \
+         each with an output.path of its own", documents = shown(documents), pairs = shown(pairs))]
     Mixed {
         /// A file of documents.
         documents: String,
@@ -50,7 +45,7 @@ pub enum PlanError {
         pairs: String,
     },
     /// A setting that documents have no use for.
-    #[error("input {name} has documents (lists of images and texts), for which {key} must be {value}")]
+    #[error("input {name} has documents (lists of images and texts), for which {key} must be {value}", name = shown(name))]
     NotOfDocuments {
         /// The file.
         name: String,
@@ -60,9 +55,7 @@ pub enum PlanError {
         value: &'static str,
     },
     /// Texts go among rows by their number.
-    #[error(
-        "input {name}: its rows are not counted before they are read, so texts cannot be mixed in; leave out text_corpus"
-    )]
+    #[error("input {name}: its rows are not counted before they are read, so texts cannot be mixed in; leave out text_corpus", name = shown(name))]
     UncountedTexts {
         /// The file.
         name: String,
@@ -74,7 +67,7 @@ pub enum PlanError {
     #[error("plan.json was edited after it was made; bring it back as it was, {OTHERWISE}")]
     Edited,
     /// No run wrote there.
-    #[error("{output}: there is no {PLAN_FILE}; name the output.path of a run")]
+    #[error("{output}: there is no {PLAN_FILE}; name the output.path of a run", output = shown(output))]
     Absent {
         /// The output.
         output: String,
@@ -103,7 +96,7 @@ pub enum PlanError {
         changes: Vec<String>,
     },
     /// An input is not what it was.
-    #[error("input {name} changed since it was planned ({change}); restore it, {OTHERWISE}")]
+    #[error("input {name} changed since it was planned ({change}); restore it, {OTHERWISE}", name = shown(name), change = shown(change))]
     InputChanged {
         /// The file.
         name: String,
@@ -111,7 +104,7 @@ pub enum PlanError {
         change: String,
     },
     /// An input is gone.
-    #[error("input {name} of the plan is no longer among {paths}; restore it, {OTHERWISE}")]
+    #[error("input {name} of the plan is no longer among {paths}; restore it, {OTHERWISE}", name = shown(name))]
     InputGone {
         /// The key that names such files.
         paths: &'static str,
@@ -119,7 +112,7 @@ pub enum PlanError {
         name: String,
     },
     /// An input has come.
-    #[error("input {name} was not there when the output was planned; take it out of {paths}, {OTHERWISE}")]
+    #[error("input {name} was not there when the output was planned; take it out of {paths}, {OTHERWISE}", name = shown(name))]
     InputCame {
         /// The key that names such files.
         paths: &'static str,

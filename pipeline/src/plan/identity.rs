@@ -100,7 +100,7 @@ impl Identity {
 }
 
 fn settings(config: &Config) -> Value {
-    let (fetch, vision, output) = (&config.fetch, &config.vision, &config.output);
+    let (fetch, image, vision, output) = (&config.fetch, &config.image, &config.vision, &config.output);
     json!({
         "input": config.input,
         "fetch": {
@@ -112,7 +112,13 @@ fn settings(config: &Config) -> Value {
             "robots": fetch.robots,
             "verify_hash": fetch.verify_hash,
         },
-        "image": config.image,
+        "image": {
+            "size": image.size,
+            "max_pixels": image.max_pixels,
+            "resize": image.resize,
+            "min_side": image.min_side,
+            "decode_timeout_s": image.decode_timeout_s,
+        },
         "vision": {
             "backend": vision.backend,
             "dtype": vision.dtype,
@@ -178,6 +184,7 @@ mod tests {
         config.vision.batch_size = crate::config::BatchSize::Pictures(7);
         config.vision.threads = Some(1);
         config.fetch.concurrency = 3;
+        config.image.max_memory = 7 << 30;
         assert_eq!(identity(&config).hash(), planned.hash());
         assert_eq!(
             settings(&Config::deserialize(&planned.settings).unwrap()),
@@ -185,10 +192,12 @@ mod tests {
         );
         config.vision.seed = 9;
         config.sequence.bos = true;
+        config.image.decode_timeout_s = 9.0;
         assert_ne!(identity(&config).hash(), planned.hash());
         assert_eq!(
             planned.changes(&identity(&config)),
             [
+                "image.decode_timeout_s: planned 5.0, now 9.0",
                 "sequence.bos: planned false, now true",
                 "vision.seed: planned 0, now 9"
             ]

@@ -13,11 +13,16 @@ const AT_ONCE: usize = 16;
 /// Surveys inputs and texts in their order. With a limit, only the first rows of the whole input are planned.
 ///
 /// # Errors
-/// If a file cannot be surveyed, the kept columns do not fit together, or a limit or texts are asked of uncounted rows.
+/// If a file cannot be surveyed or all are broken, the kept columns do not fit together, or a limit or texts are asked of uncounted rows.
 pub async fn make(wanted: &Wanted<'_>) -> Result<Plan, PlanError> {
     let mut inputs = survey(wanted.source, wanted.inputs, wanted.identity.limit).await?;
+    check_some_whole(&inputs)?;
     unify_kept(inputs.iter_mut().map(|(name, survey)| (name.as_str(), survey)))?;
     let texts = survey(&wanted.corpus.source, &wanted.corpus.texts, None).await?;
+    // Which texts stand beside which pairs depends on how many there are of all.
+    if let Some(broken) = texts.iter().find_map(|(name, survey)| survey.broken(name)) {
+        return Err(broken.into());
+    }
     let uncounted = inputs
         .iter()
         .chain(&texts)
@@ -40,6 +45,15 @@ pub async fn make(wanted: &Wanted<'_>) -> Result<Plan, PlanError> {
     Ok(plan)
 }
 
+/// Refuses inputs of which all are broken: there is nothing to plan.
+fn check_some_whole(inputs: &[(String, Survey)]) -> Result<(), PlanError> {
+    let broken: Option<Vec<_>> = inputs.iter().map(|(name, survey)| survey.broken(name)).collect();
+    match broken.and_then(|broken| broken.into_iter().next()) {
+        Some(broken) => Err(broken.into()),
+        None => Ok(()),
+    }
+}
+
 /// Names and surveys of files; with a limit, of as many as have the first rows.
 async fn survey(
     source: &Source,
@@ -58,7 +72,7 @@ async fn survey(
         && let Some((input, survey)) = surveyed.next().await
     {
         let mut survey = survey?;
-        if limit.is_some() {
+        if limit.is_some() && survey.broken.is_none() {
             left -= limit_rows(input, &mut survey, left)?;
         }
         surveys.push((input.name.clone(), survey));

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use img2tokens_engine::{OutOfOrder, ThreadDied, WorkerError};
+use img2tokens_engine::{OutOfOrder, WatchedError, WorkerError};
 use img2tokens_sequence::PackError;
 use img2tokens_shard::ShardError;
 use img2tokens_source::SourceError;
@@ -17,6 +17,11 @@ pub enum RunError {
     /// Some files are broken; every unit that does not need what is broken is done.
     #[error("{}", broken_files(.0))]
     Broken(Vec<SourceError>),
+    /// The system gave no file descriptor for a download, however often it was asked.
+    #[error(
+        "the system lets this process open no more files: raise its limit (`ulimit -n`) or lower fetch.concurrency"
+    )]
+    OutOfFiles,
     /// A shard could not be written.
     #[error("writing a shard failed")]
     Shard(#[from] ShardError),
@@ -29,9 +34,10 @@ pub enum RunError {
     /// The thread that owns the model panicked: a bug of this program.
     #[error("tokenizing failed: the worker thread died")]
     Died,
-    /// A thread that decodes pictures panicked outside the decoder: a bug of this program.
+    /// A thread that decodes pictures panicked outside the decoder, or too many never returned from it: a bug of this
+    /// program or of a decoder.
     #[error(transparent)]
-    Image(#[from] ThreadDied),
+    Image(#[from] WatchedError),
     /// Two pairs claim one place in a unit: a bug of this program.
     #[error("a unit's rows were mixed up")]
     Order(#[from] OutOfOrder),
@@ -56,10 +62,13 @@ impl RunError {
             Self::Vision(TokenizeError::Vision(error)) => {
                 matches!(error, VisionError::Backend { .. })
             }
+            Self::OutOfFiles => true,
+            // Pictures that were given up in units since committed are not met again: each start gets further.
+            Self::Image(WatchedError::NeverReturned { .. }) => true,
             // Bugs of this program: the same input would fail the same way again.
             Self::Vision(_)
             | Self::Died
-            | Self::Image(_)
+            | Self::Image(WatchedError::Died(_))
             | Self::Lost(_)
             | Self::Order(_)
             | Self::Pack(_) => false,

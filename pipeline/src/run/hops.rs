@@ -1,27 +1,22 @@
 //! What each hop does with one pair.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use img2tokens_engine::{Crossing, Meter};
-use img2tokens_fetch::ByteCredit;
+use img2tokens_engine::{CancellationToken, Crossing, Meter, each_concurrently};
+use img2tokens_fetch::{ByteCredit, FetchCause};
 use img2tokens_schemas::{
     Digest, Failure, FailureReason, PairTokens, PictureSource, Pixels, SequenceRow, StatedDigest,
 };
 use img2tokens_vision::{NotFinite, Picture, PixelBatch, TokenizedPicture, VisualTokenizer};
-use md5::Md5;
-use sha2::{Digest as _, Sha256};
-use tokio::runtime::Handle;
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::caption::Caption;
 use super::document::ReadyImage;
-use super::error::TokenizeError;
-use super::picture::{ImageBytes, KeptPicture};
+use super::error::{RunError, TokenizeError};
+use super::picture::ImageBytes;
 use super::ticket::{Ticket, Whole};
 use super::timings::Part;
-use crate::config::VerifyHash;
 use crate::stages::Stages;
 
 /// A pair, or one of a document's images, whose picture is still to be had.
@@ -37,17 +32,17 @@ pub(super) struct WantedPair {
 
 /// A pair with its image's bytes.
 pub(super) struct EncodedPair {
-    ticket: Ticket,
-    image: ImageBytes,
-    caption: Caption,
-    stated_digest: Option<StatedDigest>,
+    pub(super) ticket: Ticket,
+    pub(super) image: ImageBytes,
+    pub(super) caption: Caption,
+    pub(super) stated_digest: Option<StatedDigest>,
 }
 
 /// A pair whose image is ready for the model.
 pub(super) struct PreparedPair {
-    ticket: Ticket,
-    pixels: Pixels,
-    facts: PictureFacts,
+    pub(super) ticket: Ticket,
+    pub(super) pixels: Pixels,
+    pub(super) facts: PictureFacts,
 }
 
 /// A pair with its codes.
@@ -58,16 +53,42 @@ pub(super) struct TokenizedPair {
 }
 
 /// What the row says of the pair beside its ids.
-struct PictureFacts {
-    caption: Caption,
-    width: u32,
-    height: u32,
-    sha256: Digest,
-    digest_matches: Option<bool>,
+pub(super) struct PictureFacts {
+    pub(super) caption: Caption,
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) sha256: Digest,
+    pub(super) digest_matches: Option<bool>,
 }
 
-/// Downloads the picture, unless the input brought it along.
-pub(super) async fn fetch(stages: &Stages, pair: WantedPair) -> Crossing<EncodedPair> {
+/// Downloads the pictures of all `rows`, at most `limit` of them in work at once.
+///
+/// # Errors
+/// If the system gives no file descriptor for a download; the run is then cancelled.
+pub(super) async fn fetch_all(
+    stages: &Stages,
+    rows: Receiver<WantedPair>,
+    pictures: Sender<EncodedPair>,
+    limit: usize,
+    meter: &Meter,
+    cancel: &CancellationToken,
+) -> Result<(), RunError> {
+    let out_of_files = CancellationToken::new();
+    let fetch = |row| fetch(stages, row, (&out_of_files, cancel));
+    each_concurrently(rows, pictures, limit, meter, cancel, fetch).await;
+    if out_of_files.is_cancelled() {
+        return Err(RunError::OutOfFiles);
+    }
+    Ok(())
+}
+
+/// Downloads the picture, unless the input brought it along. Where the system gives no file descriptor for that,
+/// `out_of_files` says so and the run is cancelled: no pair is to blame.
+async fn fetch(
+    stages: &Stages,
+    pair: WantedPair,
+    (out_of_files, cancel): (&CancellationToken, &CancellationToken),
+) -> Crossing<EncodedPair> {
     let WantedPair {
         mut ticket,
         picture,
@@ -88,8 +109,14 @@ pub(super) async fn fetch(stages: &Stages, pair: WantedPair) -> Crossing<Encoded
             let started = Instant::now();
             let fetched = stages.fetch.fetch(&url).await;
             ticket.spent(Part::Fetch, started);
-            if let Ok(fetched) = &fetched {
-                ticket.attempts = fetched.attempts;
+            match &fetched {
+                Ok(fetched) => ticket.attempts = fetched.attempts,
+                Err(error) if matches!(error.cause, FetchCause::OutOfFiles) => {
+                    out_of_files.cancel();
+                    cancel.cancel();
+                    return Crossing::Ended;
+                }
+                Err(_) => {}
             }
             fetched.map(ImageBytes::Fetched).map_err(Failure::from)
         }
@@ -105,83 +132,6 @@ pub(super) async fn fetch(stages: &Stages, pair: WantedPair) -> Crossing<Encoded
             ticket.fail(failure).await;
             Crossing::Ended
         }
-    }
-}
-
-/// Hashes, decodes and resizes, on a thread of the hop. A picture that is kept leaves memory from here.
-pub(super) fn prepare(stages: &Stages, runtime: &Handle, pair: EncodedPair) -> Crossing<PreparedPair> {
-    let EncodedPair {
-        ticket,
-        mut image,
-        caption,
-        stated_digest,
-    } = pair;
-    image.leave_queue();
-    let started = Instant::now();
-    // Nothing that it changes outlives it.
-    let work = AssertUnwindSafe(|| prepare_bytes(stages, image, stated_digest, caption));
-    let prepared = catch_unwind(work).unwrap_or_else(|_| {
-        let detail = "the image stage panicked; standard error says where";
-        Err(Failure::new(FailureReason::CorruptImage, detail))
-    });
-    ticket.spent(Part::Image, started);
-    let allowed = prepared.and_then(|prepared| {
-        ticket.refuse_taken_down(prepared.1.sha256)?;
-        Ok(prepared)
-    });
-    match allowed {
-        Ok((pixels, facts, kept)) => {
-            if let Some(kept) = kept {
-                runtime.block_on(ticket.keep(kept));
-            }
-            Crossing::Onward(PreparedPair {
-                ticket,
-                pixels,
-                facts,
-            })
-        }
-        Err(failure) => {
-            runtime.block_on(ticket.fail(failure));
-            Crossing::Ended
-        }
-    }
-}
-
-fn prepare_bytes(
-    stages: &Stages,
-    image: ImageBytes,
-    stated: Option<StatedDigest>,
-    caption: Caption,
-) -> Result<(Pixels, PictureFacts, Option<KeptPicture>), Failure> {
-    let bytes = image.as_slice();
-    let sha256 = Digest(Sha256::digest(bytes).into());
-    let digest_matches = match stages.verify_hash {
-        VerifyHash::Off => None,
-        VerifyHash::Record | VerifyHash::Fail => stated.and_then(|stated| matches(&stated, sha256, bytes)),
-    };
-    if stages.verify_hash == VerifyHash::Fail && digest_matches != Some(true) {
-        let detail = "the bytes do not have the digest that the dataset states";
-        return Err(Failure::new(FailureReason::DigestMismatch, detail));
-    }
-    let prepared = stages.image.prepare(bytes).map_err(Failure::from)?;
-    let kept = KeptPicture::of(stages.keep_images, image, &prepared, &caption.text)
-        .map_err(|error| Failure::new(FailureReason::CorruptImage, error.to_string()))?;
-    let facts = PictureFacts {
-        caption,
-        width: prepared.width,
-        height: prepared.height,
-        sha256,
-        digest_matches,
-    };
-    Ok((prepared.pixels, facts, kept))
-}
-
-/// Whether the bytes have the digest that is stated of them, if one is.
-fn matches(stated: &StatedDigest, sha256: Digest, bytes: &[u8]) -> Option<bool> {
-    match stated {
-        StatedDigest::Sha256(stated) => Some(*stated == sha256.0),
-        StatedDigest::Md5(stated) => Some(stated[..] == Md5::digest(bytes)[..]),
-        StatedDigest::Malformed(_) => None,
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod admit;
 mod caption;
+mod decode;
 mod document;
 mod error;
 mod hops;
@@ -26,12 +27,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use img2tokens_engine::{
-    BatchLimits, CancellationToken, each_concurrently, each_on_threads, gather_batches, work_on_threads,
-};
+use img2tokens_engine::{BatchLimits, CancellationToken, each_watched, gather_batches, work_on_threads};
 use img2tokens_shard::{Destination, ShardConfig};
 use img2tokens_vision::VisualTokenizer;
-use tokio::runtime::Handle;
 use tokio::sync::mpsc::channel;
 use tokio::task::JoinSet;
 
@@ -55,6 +53,10 @@ pub struct Flow {
     pub batch_size: usize,
     /// Rows in a full unit: with `fetches`, it decides how many units are in flight.
     pub unit_rows: u64,
+    /// The most bytes that decoding takes at once, over all threads.
+    pub decode_memory: u64,
+    /// The most work of a picture's decoding, in seconds; a decoder that uses many times as much is left behind.
+    pub decode_timeout_s: f64,
 }
 
 /// A batch goes to the device after this time even if it is not full, if the device is idle.
@@ -64,16 +66,24 @@ const BATCH_DELAY: Duration = Duration::from_millis(200);
 /// download's place; the more there are, the more rows of one host in a row it takes to stop the others.
 const ROWS_PER_FETCH: usize = 8;
 
+/// Rows that are downloaded or wait for that, at so many downloads.
+const fn rows_in_fetch(fetches: usize) -> usize {
+    fetches.saturating_mul(ROWS_PER_FETCH)
+}
+
+/// Enough units that their rows fill the fetch hop while the oldest unit waits for its last one.
+pub(crate) fn units_in_flight(fetches: usize, unit_rows: u64) -> usize {
+    let wanted = (rows_in_fetch(fetches) as u64).div_ceil(unit_rows.max(1)) + 1;
+    usize::try_from(wanted).unwrap_or(usize::MAX).clamp(3, 64)
+}
+
 impl Flow {
-    /// Rows that are downloaded or wait for that.
     const fn rows_in_fetch(self) -> usize {
-        self.fetches.saturating_mul(ROWS_PER_FETCH)
+        rows_in_fetch(self.fetches)
     }
 
-    /// Enough units that their rows fill the fetch hop while the oldest unit waits for its last one.
     fn units_in_flight(self) -> usize {
-        let wanted = (self.rows_in_fetch() as u64).div_ceil(self.unit_rows.max(1)) + 1;
-        usize::try_from(wanted).unwrap_or(usize::MAX).clamp(3, 64)
+        units_in_flight(self.fetches, self.unit_rows)
     }
 
     const fn batch_limits(self) -> BatchLimits {
@@ -154,23 +164,22 @@ pub async fn run(run: Run) -> Result<Totals, RunError> {
 
     let (fetching, meter, stop) = (stages.clone(), meters.fetch.clone(), cancel.clone());
     hops.spawn(async move {
-        let fetch = |row| hops::fetch(&fetching, row);
-        each_concurrently(rows, pictures_out, flow.rows_in_fetch(), &meter, &stop, fetch).await;
+        hops::fetch_all(&fetching, rows, pictures_out, flow.rows_in_fetch(), &meter, &stop).await?;
         Ok(Totals::default())
     });
 
-    let (decoding, meter, stop) = (stages.clone(), meters.image.clone(), cancel.clone());
-    let runtime = Handle::current();
+    let decode = decode::Decode::new(&stages, flow.decode_memory, &cancel);
+    let (meter, stop, decoders) = (meters.image.clone(), cancel.clone(), Flow::decoders());
     hops.spawn(async move {
-        let prepare = move |picture| hops::prepare(&decoding, &runtime, picture);
-        each_on_threads(
+        let limits = decode::watch_limits(flow.decode_timeout_s, decoders);
+        each_watched(
             "image",
-            Flow::decoders(),
+            (decoders, limits),
             pictures,
             pixels_out,
             meter,
             stop,
-            prepare,
+            decode,
         )
         .await?;
         Ok(Totals::default())
@@ -230,6 +239,8 @@ mod tests {
             fetches: crate::config::Fetch::default().concurrency,
             batch_size: 32,
             unit_rows: 100,
+            decode_memory: 1 << 30,
+            decode_timeout_s: 1.0,
         };
         assert!(flow.rows_in_fetch() > 1000);
         assert!(flow.units_in_flight() as u64 * flow.unit_rows >= flow.rows_in_fetch() as u64);

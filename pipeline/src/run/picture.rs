@@ -27,6 +27,15 @@ impl ImageBytes {
         }
     }
 
+    /// The same bytes, without the memory's credit.
+    pub(super) fn bytes(&self) -> Bytes {
+        match self {
+            Self::Fetched(fetched) => fetched.bytes.clone(),
+            Self::Embedded { bytes, .. } => bytes.clone(),
+            Self::Encoded(bytes) => Bytes::copy_from_slice(bytes),
+        }
+    }
+
     pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Fetched(fetched) => &fetched.bytes,

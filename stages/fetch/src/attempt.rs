@@ -1,22 +1,27 @@
 //! One attempt: a request, its redirects, a body.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::{Duration, SystemTime},
+};
 
 use reqwest::{
     Response, StatusCode,
     header::{HeaderMap, LOCATION},
 };
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
-use url::Url;
+use url::{Host, Url};
 
 use crate::{
+    addresses::MAX_ADDRESSES,
     body::{Body, BodyLimit, read_body},
-    classify::request_error,
+    classify::{request_error, resolve_error},
     clock::AttemptClock,
     error::{FetchCause, RedirectFault, Waiting},
     fetcher::Fetcher,
     hosts::{Patience, Visit},
     opt_out::opt_out,
+    resolver::connecting_to,
     retry::retry_after,
     robots_file::MAX_ROBOTS_BYTES,
 };
@@ -100,6 +105,9 @@ enum Answer {
     Redirect(Url),
 }
 
+/// An answer, and the place among the requests in flight that it takes.
+type Visited = (Answer, Option<OwnedSemaphorePermit>);
+
 impl<'a> Attempt<'a> {
     pub(crate) fn new(fetcher: &'a Fetcher, errand: Errand) -> Self {
         let clock = AttemptClock::start(fetcher.limits.whole);
@@ -124,7 +132,8 @@ impl<'a> Attempt<'a> {
 
     /// Asks for `url` and follows its redirects. Each is checked like the first URL, and waits for its own host's turn
     /// after giving up the place at the last: nobody waits for one host while keeping another from others. Who has the
-    /// host's turn waits for a place among all requests, which those who wait for a host do not take.
+    /// host's turn waits for a place at the servers behind it, and then for one among all requests, which those who wait
+    /// for a host or a server do not take.
     pub(crate) async fn run(&mut self, url: &Url, patience: &mut Patience) -> Result<Arrival, Refusal> {
         let limit = self.fetcher.limits.max_redirects;
         let mut url = url.clone();
@@ -137,14 +146,13 @@ impl<'a> Attempt<'a> {
                 .clock
                 .uncounted(self.fetcher.hosts.enter(host_of(&url), patience))
                 .await?;
-            let place = self.clock.uncounted(self.fetcher.place()).await;
             let earlier_status = self.http_status.take();
-            let outcome = self.ask(&url).await;
+            let outcome = self.visit(&url, patience).await;
             self.report(&visit, &outcome);
             self.http_status = self.http_status.or(earlier_status);
             match outcome? {
-                Answer::Body(body) => return Ok(Arrival { body, url, place }),
-                Answer::Redirect(next) => url = next,
+                (Answer::Body(body), place) => return Ok(Arrival { body, url, place }),
+                (Answer::Redirect(next), _) => url = next,
             }
         }
         Err(FetchCause::Redirect(RedirectFault::TooMany { limit }).into())
@@ -160,11 +168,57 @@ impl<'a> Attempt<'a> {
             .await
     }
 
+    /// One request at a host whose turn it is: it waits for the servers behind the name, and then for a place.
+    async fn visit(&mut self, url: &Url, patience: &mut Patience) -> Result<Visited, Refusal> {
+        let addresses = self.look_up(url).await;
+        self.asked |= addresses.is_err();
+        let addresses = addresses?;
+        let _seats = match &self.fetcher.servers {
+            Some(servers) => {
+                let seats = servers.enter(host_of(url), &addresses, patience);
+                Some(self.clock.uncounted(seats).await?)
+            }
+            None => None,
+        };
+        let place = self.clock.uncounted(self.fetcher.place()).await;
+        let addresses = addresses.iter().map(SocketAddr::ip).collect();
+        Ok((self.ask(url, addresses).await?, place))
+    }
+
+    /// The servers that a request for `url` may end at; none are known behind a proxy.
+    /// No more names are looked up at one time than requests may be in flight: resolvers drop what is too much for them.
+    async fn look_up(&mut self, url: &Url) -> Result<Vec<SocketAddr>, FetchCause> {
+        let Fetcher {
+            limits,
+            resolver,
+            questions,
+            ..
+        } = self.fetcher;
+        let addresses = match url.host() {
+            _ if self.fetcher.servers.is_none() => Vec::new(),
+            Some(Host::Ipv4(v4)) => vec![IpAddr::V4(v4)],
+            Some(Host::Ipv6(v6)) => vec![IpAddr::V6(v6)],
+            Some(Host::Domain(_)) | None => {
+                let _question = self.clock.uncounted(questions.acquire()).await;
+                let found = resolver.addresses(host_of(url));
+                let found = self
+                    .clock
+                    .within(limits.connect, Waiting::Connection, found)
+                    .await?;
+                found.map_err(resolve_error)?
+            }
+        };
+        let port = url.port_or_known_default().unwrap_or_default();
+        let addresses = addresses.into_iter().take(MAX_ADDRESSES);
+        Ok(addresses.map(|address| SocketAddr::new(address, port)).collect())
+    }
+
     /// One request, without its redirect.
-    async fn ask(&mut self, url: &Url) -> Result<Answer, Refusal> {
+    async fn ask(&mut self, url: &Url, addresses: Vec<IpAddr>) -> Result<Answer, Refusal> {
         let Fetcher { client, limits, .. } = self.fetcher;
         self.asked = true;
         let answer = client.get(url.clone()).send();
+        let answer = connecting_to(host_of(url), addresses, answer);
         let response = self
             .clock
             .within(limits.first_byte, Waiting::FirstByte, answer)
@@ -236,11 +290,13 @@ impl<'a> Attempt<'a> {
     }
 
     /// Tells the host's health what came of a request.
-    fn report(&self, visit: &Visit, outcome: &Result<Answer, Refusal>) {
+    fn report(&self, visit: &Visit, outcome: &Result<Visited, Refusal>) {
         let Err(refusal) = outcome else {
             return visit.succeeded();
         };
-        if refusal.cause.is_transient() {
+        if matches!(refusal.cause, FetchCause::OutOfFiles) {
+            // It says nothing of the host.
+        } else if refusal.cause.is_transient() {
             visit.failed();
         } else if self.http_status.is_some() {
             visit.succeeded();

@@ -3,7 +3,7 @@
 use std::{error::Error, io, time::Duration};
 
 use crate::{
-    error::{FetchCause, Waiting, causes},
+    error::{FetchCause, Waiting, causes, is_out_of_files},
     resolver::ResolveError,
 };
 
@@ -11,23 +11,12 @@ use crate::{
 pub(crate) fn request_error(error: reqwest::Error, host: &str, connect_timeout: Duration) -> FetchCause {
     let host = host.to_owned();
     let source = error.without_url();
-    match find::<ResolveError>(&source) {
-        Some(ResolveError::Blocked { host, address }) => {
-            return FetchCause::BlockedAddress {
-                host: host.clone(),
-                address: *address,
-            };
-        }
-        Some(ResolveError::NoAddress { host, why, transient }) => {
-            return FetchCause::Dns {
-                host: host.clone(),
-                why: why.clone(),
-                transient: *transient,
-            };
-        }
-        None => (),
+    if let Some(error) = find::<ResolveError>(&source) {
+        return resolve_error(error.clone());
     }
-    if source.is_builder() {
+    if is_out_of_files(&source) {
+        FetchCause::OutOfFiles
+    } else if source.is_builder() {
         FetchCause::UnusableUrl { source }
     } else if find::<rustls::Error>(&source).is_some() {
         FetchCause::Tls { host, source }
@@ -40,6 +29,15 @@ pub(crate) fn request_error(error: reqwest::Error, host: &str, connect_timeout: 
         FetchCause::Connect { host, source }
     } else {
         answer_error(source)
+    }
+}
+
+/// A name that gave no address.
+pub(crate) fn resolve_error(error: ResolveError) -> FetchCause {
+    match error {
+        ResolveError::Blocked { host, address } => FetchCause::BlockedAddress { host, address },
+        ResolveError::OutOfFiles => FetchCause::OutOfFiles,
+        ResolveError::NoAddress { host, why, transient } => FetchCause::Dns { host, why, transient },
     }
 }
 

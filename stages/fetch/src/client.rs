@@ -8,12 +8,7 @@ use reqwest::{
     redirect,
 };
 
-use crate::{
-    config::FetchConfig,
-    public_address::{AddressRule, is_any},
-    resolver::PublicResolver,
-    setup::FetchSetupError,
-};
+use crate::{config::FetchConfig, resolver::PublicResolver, setup::FetchSetupError};
 
 /// What a peer may make us hold for one HTTP/2 stream, and for one connection, before its body is asked for; enough
 /// for 20 Mbit/s at 100 ms.
@@ -23,16 +18,14 @@ const HTTP2_CONNECTION_WINDOW: u32 = 1 << 20;
 const HTTP2_MAX_HEADERS: u32 = 64 << 10;
 
 /// Makes the client. It follows no redirect, repeats nothing, reads no environment and decompresses nothing.
-pub(crate) fn client(config: &FetchConfig, permits: AddressRule) -> Result<Client, FetchSetupError> {
-    // With a proxy, its own name is the only one that is looked up here.
-    let permits = if config.proxy.is_some() { is_any } else { permits };
+pub(crate) fn client(config: &FetchConfig, resolver: PublicResolver) -> Result<Client, FetchSetupError> {
     let mut builder = ClientBuilder::new()
         .default_headers(headers(config)?)
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
         .no_proxy()
-        .dns_resolver(PublicResolver::new(config, permits)?)
+        .dns_resolver(resolver)
         .connect_timeout(config.connect_timeout)
         .pool_idle_timeout(config.idle_timeout)
         .pool_max_idle_per_host(config.per_host)

@@ -15,6 +15,11 @@ pub struct FetchConfig {
     pub concurrency: usize,
     /// The most requests in flight at one host name.
     pub per_host: usize,
+    /// The most requests in flight at one server, which is an address and a port (of IPv6, a network of 64 bits), under
+    /// whatever names; 0: an eighth of `concurrency`, at least twice `per_host`. So it takes eight servers to hold every
+    /// place, however many names each has; and one that serves many sites, as a CDN's does, still gets several times what
+    /// one host may have. Not known behind a proxy.
+    pub per_address: usize,
     /// How long one call may wait for its hosts' turns, queues and rests together. Then it fails.
     pub host_wait: Duration,
     /// The longest wait for a name, a connection and its TLS handshake together.
@@ -101,6 +106,7 @@ impl Default for FetchConfig {
         Self {
             concurrency: 256,
             per_host: 8,
+            per_address: 0,
             host_wait: Duration::from_secs(300),
             connect_timeout: Duration::from_secs(5),
             first_byte_timeout: Duration::from_secs(10),
@@ -152,6 +158,14 @@ impl FetchConfig {
             .next()
             .unwrap_or_default()
             .to_ascii_lowercase()
+    }
+
+    /// The most requests at one server.
+    pub(crate) fn per_address(&self) -> usize {
+        match self.per_address {
+            0 => (self.concurrency / 8).max(self.per_host.saturating_mul(2)),
+            limit => limit,
+        }
     }
 
     /// # Errors

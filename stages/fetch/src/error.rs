@@ -77,6 +77,9 @@ pub enum FetchCause {
         /// Why not.
         source: reqwest::Error,
     },
+    /// The system gives this process no more file descriptors: no fault of the URL's or the host's.
+    #[error("this process may open no more files")]
+    OutOfFiles,
     /// The TLS handshake failed.
     #[error("no tls with `{host}`")]
     Tls {
@@ -217,7 +220,7 @@ impl FetchCause {
             Self::BlockedPort { .. } => FailureReason::BlockedPort,
             Self::BlockedAddress { .. } => FailureReason::BlockedAddress,
             Self::Dns { .. } => FailureReason::Dns,
-            Self::Connect { .. } => FailureReason::Connect,
+            Self::Connect { .. } | Self::OutOfFiles => FailureReason::Connect,
             Self::Tls { .. } => FailureReason::Tls,
             Self::HostUnavailable { .. } | Self::NoTurn { .. } => FailureReason::HostUnavailable,
             Self::Timeout { .. } => FailureReason::Timeout,
@@ -237,7 +240,9 @@ impl FetchCause {
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Dns { transient, .. } => *transient,
-            Self::Connect { .. } | Self::Timeout { .. } | Self::IncompleteBody { .. } => true,
+            Self::Connect { .. } | Self::Timeout { .. } | Self::IncompleteBody { .. } | Self::OutOfFiles => {
+                true
+            }
             Self::Status { status } => matches!(*status, 408 | 425 | 429 | 500..=599),
             _ => false,
         }
@@ -265,6 +270,15 @@ pub(crate) fn causes<'a>(
         }
     }
     std::iter::successors(Some(error), cause_of)
+}
+
+/// Whether the system has no file descriptor to give, to this process or to any.
+pub(crate) fn is_out_of_files(error: &(dyn Error + 'static)) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| matches!(error.raw_os_error(), Some(ENFILE | EMFILE)))
 }
 
 /// The longest detail, in characters: what a server sends can stand in it.

@@ -11,6 +11,7 @@ use tokio::{
 use url::Url;
 
 use crate::{
+    addresses::Addresses,
     admission::Admission,
     attempt::{Arrival, Attempt, Errand, Limits},
     breaker::BreakerLimits,
@@ -21,6 +22,7 @@ use crate::{
     error::{FetchCause, FetchError},
     hosts::{Hosts, Patience},
     public_address::{AddressRule, is_any, is_public},
+    resolver::PublicResolver,
     retry::RetryPolicy,
     robots_cache::RobotsCache,
     setup::FetchSetupError,
@@ -32,6 +34,9 @@ pub struct Fetcher {
     pub(crate) client: Client,
     pub(crate) admission: Admission,
     pub(crate) hosts: Hosts,
+    pub(crate) resolver: PublicResolver,
+    /// None behind a proxy, which alone knows them.
+    pub(crate) servers: Option<Addresses>,
     pub(crate) budget: ByteBudget,
     pub(crate) robots: Option<RobotsCache>,
     pub(crate) limits: Limits,
@@ -39,6 +44,8 @@ pub struct Fetcher {
     pub(crate) opt_out_agent: Option<String>,
     /// One permit a request in flight.
     places: Arc<Semaphore>,
+    /// One permit a name that is looked up.
+    pub(crate) questions: Semaphore,
     host_wait: Duration,
     retry: RetryPolicy,
     largest: u32,
@@ -94,12 +101,20 @@ impl Fetcher {
             .transpose()?
             .unwrap_or_default();
         let agent = config.agent_name();
+        // With a proxy, its own name is the only one that is looked up here.
+        let (rule, is_direct) = match config.proxy {
+            Some(_) => (is_any as AddressRule, false),
+            None => (permits, true),
+        };
+        let resolver = PublicResolver::new(&config, rule)?;
         let breaker = BreakerLimits {
             failures: config.breaker_failures,
             pause: config.breaker_pause,
         };
         Ok(Self {
-            client: client(&config, permits)?,
+            client: client(&config, resolver.clone())?,
+            servers: is_direct.then(|| Addresses::new(config.per_address(), config.max_hosts)),
+            resolver,
             admission: Admission {
                 permits,
                 ports: config.ports,
@@ -119,6 +134,7 @@ impl Fetcher {
             },
             opt_out_agent: config.respect_opt_out.then_some(agent),
             places: Arc::new(Semaphore::new(config.concurrency.min(Semaphore::MAX_PERMITS))),
+            questions: Semaphore::new(config.concurrency.min(Semaphore::MAX_PERMITS)),
             host_wait: config.host_wait,
             retry: RetryPolicy {
                 retries: config.retries,

@@ -49,6 +49,21 @@ impl Patience {
     pub(crate) const fn new(whole: Duration) -> Self {
         Self { whole, left: whole }
     }
+
+    /// How long it was at first.
+    pub(crate) const fn whole(&self) -> Duration {
+        self.whole
+    }
+
+    /// How long it lasts.
+    pub(crate) const fn left(&self) -> Duration {
+        self.left
+    }
+
+    /// Uses some of it up.
+    pub(crate) fn spend(&mut self, time: Duration) {
+        self.left = self.left.saturating_sub(time);
+    }
 }
 
 impl Hosts {
@@ -66,7 +81,7 @@ impl Hosts {
         let since = Instant::now();
         let until = since + patience.left;
         let visit = timeout_at(until, self.turn(name, until)).await;
-        patience.left = patience.left.saturating_sub(since.elapsed());
+        patience.spend(since.elapsed());
         match visit {
             Ok(Ok(Some(visit))) => Ok(visit),
             Ok(Ok(None)) | Err(_) => Err(FetchCause::NoTurn {

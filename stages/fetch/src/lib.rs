@@ -12,12 +12,13 @@
 //!   size (headers, redirects, body), and bodies together hold no more than a byte budget, whose share travels in
 //!   [`Fetched`] and returns when that is dropped.
 //! - **Fair**: a call that waits, for a host that is slow or rests or before a retry, takes no place from the others.
-//! - **Polite**: at most so many requests at one host, backoff with jitter, `Retry-After` heeded for the whole host,
+//! - **Polite**: at most so many requests at one host, and at one server, whatever its names are; backoff with jitter, `Retry-After` heeded for the whole host,
 //!   a circuit breaker for hosts that fail, opt-outs in headers respected, robots.txt by option.
 //! - **As sent**: nothing is decompressed and no `Content-Type` is believed.
 //!
 //! With a proxy, names are resolved by the proxy: keeping requests away from private networks is then its task.
 
+mod addresses;
 mod admission;
 mod attempt;
 mod body;

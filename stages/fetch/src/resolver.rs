@@ -12,17 +12,33 @@ use hickory_resolver::{
 };
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::{config::FetchConfig, public_address::AddressRule, setup::FetchSetupError};
+use crate::{
+    config::FetchConfig, error::is_out_of_files, public_address::AddressRule, setup::FetchSetupError,
+};
 
 /// The client's resolver: caching, and blind to every address that is not public.
 ///
 /// The client connects to the addresses it gets here and to no others, so there is no second look-up that could give
 /// something else.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct PublicResolver {
     /// None if the system names no DNS server and the config names none.
     resolver: Option<TokioResolver>,
     permits: AddressRule,
+}
+
+tokio::task_local! {
+    /// The name that a request is for, and the addresses that it has places at.
+    static FOUND: (String, Vec<IpAddr>);
+}
+
+/// Runs a request that connects to no other addresses of `host` than these, which were found for it before, if any were.
+pub(crate) async fn connecting_to<T>(
+    host: &str,
+    addresses: Vec<IpAddr>,
+    request: impl Future<Output = T>,
+) -> T {
+    FOUND.scope((host.to_owned(), addresses), request).await
 }
 
 /// Why a name gave no address; found again among the causes of the client's error.
@@ -30,6 +46,8 @@ pub(crate) struct PublicResolver {
 pub(crate) enum ResolveError {
     #[error("`{host}` is at {address}, which is not public")]
     Blocked { host: String, address: IpAddr },
+    #[error("this process may open no more files")]
+    OutOfFiles,
     #[error("`{host}` does not resolve: {why}")]
     NoAddress {
         host: String,
@@ -67,7 +85,8 @@ impl PublicResolver {
         })
     }
 
-    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, ResolveError> {
+    /// The addresses of a name, none of them forbidden.
+    pub(crate) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, ResolveError> {
         let no_address = |why: String, transient| ResolveError::NoAddress {
             host: host.to_owned(),
             why,
@@ -78,10 +97,10 @@ impl PublicResolver {
         };
         // Fully qualified, or the system's search domains would be tried too.
         let name = format!("{}.", host.trim_end_matches('.'));
-        let found = resolver
-            .lookup_ip(name)
-            .await
-            .map_err(|error| no_address(error.to_string(), is_transient(&error)))?;
+        let found = resolver.lookup_ip(name).await.map_err(|error| match &error {
+            NetError::Io(cause) if is_out_of_files(&**cause) => ResolveError::OutOfFiles,
+            _ => no_address(error.to_string(), is_transient(&error)),
+        })?;
         self.permitted(host, &found)
     }
 
@@ -106,8 +125,15 @@ impl PublicResolver {
 impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let resolver = self.clone();
+        let found = FOUND.try_with(|(host, addresses)| {
+            let is_it = name.as_str().trim_end_matches('.').eq_ignore_ascii_case(host);
+            (is_it && !addresses.is_empty()).then(|| addresses.clone())
+        });
         Box::pin(async move {
-            let addresses = resolver.addresses(name.as_str()).await?;
+            let addresses = match found.ok().flatten() {
+                Some(addresses) => addresses,
+                None => resolver.addresses(name.as_str()).await?,
+            };
             // Port 0: the client puts the URL's there.
             Ok(Box::new(addresses.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
         })

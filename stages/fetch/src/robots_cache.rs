@@ -73,7 +73,15 @@ impl RobotsCache {
         let found = match &*known {
             Some(known) if known.until > Instant::now() => Arc::clone(&known.found),
             _ => {
-                let fresh = self.judge(read().await);
+                let answer = read().await;
+                if let Err(FetchError {
+                    cause: cause @ FetchCause::OutOfFiles,
+                    ..
+                }) = answer
+                {
+                    return Err(cause);
+                }
+                let fresh = self.judge(answer);
                 Arc::clone(&known.insert(fresh).found)
             }
         };

@@ -2,12 +2,14 @@
 
 use std::{io, path::PathBuf};
 
+use img2tokens_schemas::shown;
+
 /// What is wrong with a [`FetchConfig`](crate::FetchConfig) or the files it names.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchSetupError {
     /// A value that cannot work.
-    #[error("fetch config: {key} {why}")]
+    #[error("fetch config: {key} {why}", why = shown(why))]
     Config {
         /// The field.
         key: &'static str,
@@ -15,7 +17,7 @@ pub enum FetchSetupError {
         why: &'static str,
     },
     /// A file that cannot be read.
-    #[error("{key} {}: cannot be read", path.display())]
+    #[error("{key} {}: cannot be read", shown(path.display()))]
     File {
         /// The field that names it.
         key: &'static str,
@@ -25,7 +27,7 @@ pub enum FetchSetupError {
         source: io::Error,
     },
     /// A line of the deny list that is no URL, domain or digest.
-    #[error("deny_list {}, line {line}: `{entry}` is no URL, domain, md5 or sha256", path.display())]
+    #[error("deny_list {}, line {line}: `{entry}` is no URL, domain, md5 or sha256", shown(path.display()), entry = shown(entry))]
     DenyListEntry {
         /// The file.
         path: PathBuf,
@@ -35,7 +37,7 @@ pub enum FetchSetupError {
         entry: String,
     },
     /// The certificates do not parse.
-    #[error("ca_file {}: no certificates in PEM form", path.display())]
+    #[error("ca_file {}: no certificates in PEM form", shown(path.display()))]
     Certificates {
         /// The file.
         path: PathBuf,
@@ -43,7 +45,7 @@ pub enum FetchSetupError {
         source: Option<reqwest::Error>,
     },
     /// A name or value that cannot stand in a header.
-    #[error("headers: `{name}` or its value cannot stand in a request")]
+    #[error("headers: `{name}` or its value cannot stand in a request", name = shown(name))]
     Header {
         /// The header's name.
         name: String,

@@ -3,7 +3,10 @@
 
 mod support;
 
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    net::Ipv4Addr,
+    time::{Duration, Instant, SystemTime},
+};
 
 use futures::{
     StreamExt,
@@ -12,8 +15,9 @@ use futures::{
 };
 use img2tokens_fetch::FetchConfig;
 use img2tokens_schemas::FailureReason;
-use img2tokens_test_support::{Fault, FaultServer, Reply, StaticSite};
+use img2tokens_test_support::{Fault, FaultServer, NameServer, Reply, StaticSite};
 use support::{PICTURE, config, fetch, fetcher};
+use url::Url;
 
 /// Limits that no server here breaks before a test fails.
 fn patient() -> FetchConfig {
@@ -51,6 +55,85 @@ async fn a_thousand_calls_for_a_slow_host_leave_the_way_open_for_a_fast_one() {
     assert!(first.iter().all(Result::is_ok));
     assert_eq!(fast.requests("/a"), 100);
     assert!(slow.requests(Fault::StallBeforeHeaders) <= 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hundreds_of_names_of_one_silent_server_leave_most_places_to_others() {
+    const NAMES: usize = 300;
+    let (names, silent, good) = (
+        NameServer::start(),
+        FaultServer::start(PICTURE),
+        StaticSite::start(),
+    );
+    let own = Ipv4Addr::LOCALHOST;
+    good.put("/a", Reply::ok(PICTURE));
+    let port = |url: &str| Url::parse(url).unwrap().port().unwrap();
+    let stalling = Url::parse(&silent.url(Fault::StallBeforeHeaders)).unwrap();
+    let mut urls = Vec::new();
+    for number in 0..NAMES {
+        // Each name lists another address too, at which nobody listens.
+        let (name, other) = (
+            format!("s{number}.silent.test"),
+            Ipv4Addr::from_bits(0x7f01_0000 + number as u32),
+        );
+        names.put(&name, &[own, other]);
+        urls.push(format!(
+            "http://{name}:{}{}",
+            port(stalling.as_str()),
+            stalling.path()
+        ));
+    }
+    for number in 0..20 {
+        let name = format!("g{number}.good.test");
+        names.put(&name, &[own]);
+        urls.extend(std::iter::repeat_n(
+            format!("http://{name}:{}/a", port(&good.url("/a"))),
+            5,
+        ));
+    }
+    let fetcher = fetcher(FetchConfig {
+        concurrency: 64,
+        dns_servers: vec![names.address()],
+        ..patient()
+    });
+    let calls: FuturesUnordered<_> = urls
+        .iter()
+        .map(async |url| fetch(&fetcher, url).await.map(drop))
+        .collect();
+    let first: Vec<_> = calls.take(100).collect().await;
+    assert!(first.iter().all(Result::is_ok), "the silent server never answers");
+    assert_eq!(good.requests("/a"), 100);
+    assert!(
+        silent.requests(Fault::StallBeforeHeaders) <= 16,
+        "twice what one host may have"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_of_one_server_wait_as_patiently_as_for_a_host_and_then_fail_as_that() {
+    let (names, silent) = (NameServer::start(), FaultServer::start(PICTURE));
+    let stalling = Url::parse(&silent.url(Fault::StallBeforeHeaders)).unwrap();
+    let url = |name: &str| {
+        names.put(name, &[Ipv4Addr::LOCALHOST]);
+        format!("http://{name}:{}{}", stalling.port().unwrap(), stalling.path())
+    };
+    let (one, other) = (url("one.test"), url("other.test"));
+    let fetcher = fetcher(FetchConfig {
+        per_address: 1,
+        host_wait: Duration::from_millis(50),
+        dns_servers: vec![names.address()],
+        ..patient()
+    });
+    let (first, second) = (
+        std::pin::pin!(fetch(&fetcher, &one)),
+        std::pin::pin!(fetch(&fetcher, &other)),
+    );
+    let (Either::Left((outcome, _)) | Either::Right((outcome, _))) = select(first, second).await;
+    let error = outcome.unwrap_err();
+    assert_eq!(
+        (error.cause.reason(), error.attempts),
+        (FailureReason::HostUnavailable, 0)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The settings of [`crate::ImageStage`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ImageConfig {
     /// The side S, in pixels, of the square that the model reads.
@@ -12,6 +12,9 @@ pub struct ImageConfig {
     pub max_pixels: u64,
     /// Images with a side shorter than this, in pixels, are refused.
     pub min_side: u32,
+    /// Images whose decoding is more work than a core does in this many seconds are refused by what their bytes state,
+    /// before anything is decoded. Finite and above 0.
+    pub decode_timeout_s: f64,
     /// How an image becomes S x S.
     pub resize: Resize,
 }
@@ -34,6 +37,7 @@ impl Default for ImageConfig {
             size: 224,
             max_pixels: 89_478_485,
             min_side: 1,
+            decode_timeout_s: 5.0,
             resize: Resize::Bicubic,
         }
     }

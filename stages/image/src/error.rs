@@ -47,6 +47,16 @@ pub enum ImageError {
         /// The limit.
         min_side: u32,
     },
+    /// Decoding is more work than a core does in `image.decode_timeout_s`.
+    #[error("{figures}: {seconds:.1} s of work, more than decode_timeout_s = {limit}")]
+    TooMuchWork {
+        /// What the bytes state that makes the work.
+        figures: String,
+        /// The work, in seconds of a core of the reference machine.
+        seconds: f64,
+        /// The limit in seconds.
+        limit: f64,
+    },
     /// The bytes are of this format and do not decode.
     #[error("corrupt {format}")]
     Corrupt {
@@ -75,6 +85,7 @@ impl ImageError {
             Self::Unsupported { .. } => FailureReason::UnsupportedFormat,
             Self::TooManyPixels { .. } | Self::TooMuchMemory { .. } => FailureReason::TooManyPixels,
             Self::TooSmall { .. } => FailureReason::TooSmall,
+            Self::TooMuchWork { .. } => FailureReason::DecodeTimeout,
             Self::Corrupt { .. } => FailureReason::CorruptImage,
         }
     }

@@ -30,4 +30,4 @@ pub use error::ImageError;
 pub use limits::MAX_DECODE_BYTES;
 pub use resize::ResizeError;
 pub use sniff::{Sniffed, sniff};
-pub use stage::ImageStage;
+pub use stage::{Examined, ImageStage};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use arrow_schema::{ArrowError, DataType};
 use img2tokens_schemas::RowIndex;
+use img2tokens_schemas::shown;
 use parquet::errors::ParquetError;
 
 use crate::UnitId;
@@ -14,7 +15,7 @@ use crate::UnitId;
 #[derive(Debug, thiserror::Error)]
 pub enum ShardError {
     /// The file system refused.
-    #[error("cannot {action} `{}`", path.display())]
+    #[error("cannot {action} `{}`", shown(path.display()))]
     Io {
         /// What was tried.
         action: &'static str,
@@ -24,7 +25,7 @@ pub enum ShardError {
         source: io::Error,
     },
     /// The object store refused, or could not be reached after its own retries.
-    #[error("cannot {action} `{name}` in the object store")]
+    #[error("cannot {action} `{name}` in the object store", name = shown(name))]
     Store {
         /// What was tried.
         action: &'static str,
@@ -34,7 +35,7 @@ pub enum ShardError {
         source: Box<object_store::Error>,
     },
     /// The configuration cannot be met.
-    #[error("`{key}` {problem}")]
+    #[error("`{key}` {problem}", problem = shown(problem))]
     Config {
         /// The configuration's key.
         key: &'static str,
@@ -42,7 +43,7 @@ pub enum ShardError {
         problem: String,
     },
     /// A kept input column is not of the type it was announced with.
-    #[error("kept column `{column}` is {found}, not {expected} as announced")]
+    #[error("kept column `{column}` is {found}, not {expected} as announced", column = shown(column), found = shown(found))]
     KeptColumn {
         /// Its name in the input.
         column: String,
@@ -138,7 +139,7 @@ pub enum ShardError {
         source: ParquetError,
     },
     /// A file that should be a shard's is not Parquet, or is damaged.
-    #[error("cannot decode `{name}`")]
+    #[error("cannot decode `{name}`", name = shown(name))]
     Decode {
         /// The file.
         name: String,
@@ -146,7 +147,7 @@ pub enum ShardError {
         source: ParquetError,
     },
     /// A file that should be a shard's has other columns or metadata.
-    #[error("`{name}` is not a file of this program: {problem}")]
+    #[error("`{name}` is not a file of this program: {problem}", name = shown(name), problem = shown(problem))]
     Foreign {
         /// The file.
         name: String,
@@ -154,7 +155,7 @@ pub enum ShardError {
         problem: String,
     },
     /// A JSON file of the output does not parse, or could not be written as JSON.
-    #[error("cannot read or write `{name}` as JSON")]
+    #[error("cannot read or write `{name}` as JSON", name = shown(name))]
     Json {
         /// The file.
         name: String,
@@ -162,7 +163,7 @@ pub enum ShardError {
         source: serde_json::Error,
     },
     /// A unit is committed already, by a run with another plan.
-    #[error("{unit} was committed under plan {found}, and this is plan {expected}")]
+    #[error("{unit} was committed under plan {found}, and this is plan {expected}", found = shown(found))]
     OtherPlan {
         /// The unit.
         unit: UnitId,
@@ -172,13 +173,13 @@ pub enum ShardError {
         found: String,
     },
     /// A committed unit lacks a file.
-    #[error("`{name}` is missing, and its unit is committed")]
+    #[error("`{name}` is missing, and its unit is committed", name = shown(name))]
     Missing {
         /// The file.
         name: String,
     },
     /// A committed unit's file is another.
-    #[error("`{name}` is not the file that was committed; `img2tokens verify` tells what is wrong with it")]
+    #[error("`{name}` is not the file that was committed; `img2tokens verify` tells what is wrong with it", name = shown(name))]
     Altered {
         /// The file.
         name: String,

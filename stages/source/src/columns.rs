@@ -280,11 +280,15 @@ impl Table<'_> {
         self.columns.iter().find(|column| column.name == name)
     }
 
+    /// How many names of columns an error shows.
+    const SHOWN: usize = 100;
+
     fn names(&self) -> String {
-        self.columns
-            .iter()
-            .map(|column| column.name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
+        let shown = self.columns.iter().take(Self::SHOWN);
+        let mut names = shown.map(|column| column.name.as_str()).collect::<Vec<_>>();
+        if self.columns.len() > Self::SHOWN {
+            names.push("..");
+        }
+        names.join(", ")
     }
 }

@@ -2,6 +2,8 @@
 
 use img2tokens_schemas::{Failure, FailureReason, Part, PictureSource};
 
+use crate::draft::failure;
+
 /// The most bytes of a document's texts and URLs, an end of each included: as much as a line of JSONL may have.
 const MAX_BYTES: usize = crate::records::MAX_RECORD_BYTES;
 
@@ -125,7 +127,7 @@ impl Parts {
 
 /// A document that is none.
 pub(crate) fn corrupt(detail: impl Into<String>) -> Failure {
-    Failure::new(FailureReason::CorruptRow, detail)
+    failure(FailureReason::CorruptRow, detail)
 }
 
 fn too_many(max_images: usize) -> Failure {

@@ -13,6 +13,8 @@ use crate::SourceError;
 
 /// How much of a malformed digest is shown.
 const SHOWN_CHARS: usize = 80;
+/// The longest words about a failure: some repeat what was found, however long it is.
+const MAX_DETAIL_BYTES: usize = 512;
 
 /// Rows that were read together. `rows_read` = `filtered` + `rows.len()`.
 #[derive(Debug)]
@@ -42,7 +44,28 @@ pub(crate) struct Draft {
 impl Draft {
     /// Marks the row as one that cannot be used; the first reason stays.
     pub(crate) fn fail(&mut self, reason: FailureReason, detail: impl Into<String>) {
-        self.failure.get_or_insert_with(|| Failure::new(reason, detail));
+        self.failure.get_or_insert_with(|| failure(reason, detail));
+    }
+
+    /// How many bytes it holds, about.
+    pub(crate) fn bytes(&self) -> u64 {
+        const FIXED: usize = size_of::<Draft>();
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let part = |part: &Part| match part {
+            Part::Text(text) => text.len(),
+            Part::Image { picture, .. } => picture.url().map_or(0, str::len),
+        };
+        let texts = [&self.key, &self.url, &self.caption]
+            .into_iter()
+            .chain(&self.further_captions);
+        let parts = self
+            .document
+            .iter()
+            .flatten()
+            .map(|of| size_of::<Part>() + part(of));
+        let image = self.image.as_ref().map_or(0, Bytes::len);
+        let detail = self.failure.as_ref().map_or(0, |failure| failure.detail.len());
+        (FIXED + image + detail + texts.map(text).sum::<usize>() + parts.sum::<usize>()) as u64
     }
 
     /// Takes the parts of a document, or marks the row by why there are none.
@@ -54,6 +77,17 @@ impl Draft {
             }
         }
     }
+}
+
+/// A failure whose words are cut where they get long.
+pub(crate) fn failure(reason: FailureReason, detail: impl Into<String>) -> Failure {
+    let mut detail = detail.into();
+    if detail.len() > MAX_DETAIL_BYTES {
+        detail.truncate(detail.floor_char_boundary(MAX_DETAIL_BYTES));
+        detail.push_str("...");
+        detail.shrink_to_fit();
+    }
+    Failure::new(reason, detail)
 }
 
 /// Where the rows of an extent stand: in which input, from which row on.

@@ -4,19 +4,20 @@ use std::error::Error;
 use std::io;
 
 use arrow_schema::{ArrowError, DataType};
+use img2tokens_schemas::shown;
 use parquet::errors::ParquetError;
 
 /// An input that cannot be found, understood or read. Each names the file (or the pattern) and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// Nothing lies at a path, under a directory, or matches a glob.
-    #[error("no file matches `{pattern}`")]
+    #[error("no file matches `{pattern}`", pattern = shown(pattern))]
     NoMatch {
         /// As the user wrote it.
         pattern: String,
     },
     /// A glob or path that cannot be understood.
-    #[error("`{pattern}` is no valid path or pattern: {problem}")]
+    #[error("`{pattern}` is no valid path or pattern: {problem}", pattern = shown(pattern), problem = shown(problem))]
     Pattern {
         /// As the user wrote it.
         pattern: String,
@@ -24,9 +25,7 @@ pub enum SourceError {
         problem: String,
     },
     /// A directory with files of several formats: reading all of them would read pairs twice.
-    #[error(
-        "`{pattern}` holds {first} and {second} files: set `input.format`, or name the files by a pattern"
-    )]
+    #[error("`{pattern}` holds {first} and {second} files: set `input.format`, or name the files by a pattern", pattern = shown(pattern))]
     MixedFormats {
         /// The directory.
         pattern: String,
@@ -36,7 +35,7 @@ pub enum SourceError {
         second: crate::InputFormat,
     },
     /// The store refuses, or cannot be reached.
-    #[error("`{input}` cannot be reached")]
+    #[error("`{input}` cannot be reached", input = shown(input))]
     Store {
         /// The file.
         input: String,
@@ -44,7 +43,7 @@ pub enum SourceError {
         source: object_store::Error,
     },
     /// Reading or decompressing failed.
-    #[error("`{input}` cannot be read")]
+    #[error("`{input}` cannot be read", input = shown(input))]
     Read {
         /// The file.
         input: String,
@@ -52,7 +51,7 @@ pub enum SourceError {
         source: io::Error,
     },
     /// Another version lies there than the one surveyed.
-    #[error("`{input}` is not the file that was surveyed: {change}")]
+    #[error("`{input}` is not the file that was surveyed: {change}", input = shown(input), change = shown(change))]
     Changed {
         /// The file.
         input: String,
@@ -60,13 +59,13 @@ pub enum SourceError {
         change: String,
     },
     /// Neither name nor content tells the format.
-    #[error("neither the name nor the content of `{input}` tells its format; set `input.format`")]
+    #[error("neither the name nor the content of `{input}` tells its format; set `input.format`", input = shown(input))]
     UnknownFormat {
         /// The file.
         input: String,
     },
     /// A column that the config names is not there.
-    #[error("`{input}` has no column `{column}` (`input.{key}`); it has: {columns}")]
+    #[error("`{input}` has no column `{column}` (`input.{key}`); it has: {columns}", input = shown(input), column = shown(column), columns = shown(columns))]
     MissingColumn {
         /// The file.
         input: String,
@@ -78,7 +77,7 @@ pub enum SourceError {
         columns: String,
     },
     /// None of the known names is there.
-    #[error("`{input}` has none of the columns {known}; set `input.{key}` to one of: {columns}")]
+    #[error("`{input}` has none of the columns {known}; set `input.{key}` to one of: {columns}", input = shown(input), columns = shown(columns))]
     UndetectedColumn {
         /// The file.
         input: String,
@@ -90,7 +89,7 @@ pub enum SourceError {
         columns: String,
     },
     /// A column that the config names has a type that cannot serve.
-    #[error("column `{column}` of `{input}` is {found}; `input.{key}` needs {wanted}")]
+    #[error("column `{column}` of `{input}` is {found}; `input.{key}` needs {wanted}", input = shown(input), column = shown(column), found = shown(found))]
     ColumnType {
         /// The file.
         input: String,
@@ -104,9 +103,7 @@ pub enum SourceError {
         wanted: &'static str,
     },
     /// Kept columns of several files that cannot stand in one dataset.
-    #[error(
-        "column `{column}` of `{input}` is {found}, elsewhere {expected}: it cannot be kept over all inputs"
-    )]
+    #[error("column `{column}` of `{input}` is {found}, elsewhere {expected}: it cannot be kept over all inputs", input = shown(input), column = shown(column), found = shown(found))]
     KeptType {
         /// The file.
         input: String,
@@ -118,7 +115,7 @@ pub enum SourceError {
         expected: DataType,
     },
     /// A file whose structure is broken at a place from which reading cannot go on.
-    #[error("`{input}` is corrupt at {place}: {problem}")]
+    #[error("`{input}` is corrupt at {place}: {problem}", input = shown(input), problem = shown(problem))]
     Corrupt {
         /// The file.
         input: String,
@@ -127,8 +124,16 @@ pub enum SourceError {
         /// What is wrong there.
         problem: String,
     },
+    /// A file that was found broken when it was surveyed.
+    #[error("`{input}` cannot be read: {problem}")]
+    Broken {
+        /// The file.
+        input: String,
+        /// What was found.
+        problem: String,
+    },
     /// A Parquet file whose footer cannot be read.
-    #[error("`{input}` is no readable Parquet file")]
+    #[error("`{input}` is no readable Parquet file", input = shown(input))]
     Parquet {
         /// The file.
         input: String,
@@ -136,7 +141,7 @@ pub enum SourceError {
         source: ParquetError,
     },
     /// A table whose rows cannot be decoded or converted.
-    #[error("rows of `{input}` from {row} on cannot be decoded")]
+    #[error("rows of `{input}` from {row} on cannot be decoded", input = shown(input))]
     Decode {
         /// The file.
         input: String,
@@ -146,7 +151,7 @@ pub enum SourceError {
         source: ArrowError,
     },
     /// The file has fewer rows than were surveyed.
-    #[error("`{input}` gives {found} rows from row {first_row} on where {expected} were surveyed")]
+    #[error("`{input}` gives {found} rows from row {first_row} on where {expected} were surveyed", input = shown(input))]
     RowCount {
         /// The file.
         input: String,
@@ -158,7 +163,7 @@ pub enum SourceError {
         found: u64,
     },
     /// The thread that reads the file died, or was told to stop.
-    #[error("reading `{input}` was cut short")]
+    #[error("reading `{input}` was cut short", input = shown(input))]
     Interrupted {
         /// The file.
         input: String,
@@ -186,6 +191,22 @@ impl SourceError {
             };
         }
         false
+    }
+
+    /// What is wrong with the file, if the fault is its content's alone: not the store's, the disk's, or the config's.
+    pub(crate) fn broken_content(&self) -> Option<String> {
+        match self {
+            Self::Corrupt { place, problem, .. } => Some(format!("at {place}: {problem}")),
+            Self::Parquet { source, .. } => Some(format!("it is no readable Parquet file: {source}")),
+            // What the disk says has a number; what a decompressor says has none.
+            Self::Read { source, .. } if !self.is_transient() && source.raw_os_error().is_none() => {
+                Some(source.to_string())
+            }
+            Self::Interrupted {
+                source: Some(panic), ..
+            } => Some(panic.to_string()),
+            _ => None,
+        }
     }
 
     /// What an I/O error on `input` means: itself if one of ours travels inside it.

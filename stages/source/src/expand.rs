@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::glob::{Glob, is_glob, literal_prefix};
+use crate::listing::list;
 use crate::{InputFormat, SourceError};
 
 /// One file to read.
@@ -21,7 +21,8 @@ pub struct Input {
 }
 
 /// The files that `pattern` means in `store`, sorted by path: a file by its path, those that match a glob (`*`, `?`,
-/// `[..]`, `**`), or those under a directory whose names tell a format (`format`, if given), hidden ones left out.
+/// `[..]`, `**`), or those under a directory whose names tell a format (`format`, if given), hidden ones left out. Of a
+/// glob or directory, files whose names have control characters are passed over with a warning.
 ///
 /// `root` is what a user writes before a path of this store (`s3://bucket/`, `/`): names and errors begin with it.
 ///
@@ -99,19 +100,6 @@ fn tables_of(shown: &str, paths: Vec<Path>, format: Option<InputFormat>) -> Resu
         }
     }
     Ok(tables)
-}
-
-async fn list(store: &Arc<dyn ObjectStore>, shown: &str, prefix: &Path) -> Result<Vec<Path>, SourceError> {
-    match store
-        .list(Some(prefix))
-        .map_ok(|meta| meta.location)
-        .try_collect()
-        .await
-    {
-        Ok(paths) => Ok(paths),
-        Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
-        Err(error) => Err(unreachable(shown, error)),
-    }
 }
 
 fn parse(shown: &str, path: &str) -> Result<Path, SourceError> {

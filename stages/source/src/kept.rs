@@ -22,11 +22,13 @@ pub fn unify_kept<'a>(
     inputs: impl IntoIterator<Item = (&'a str, &'a mut Survey)>,
 ) -> Result<(), SourceError> {
     let mut inputs: Vec<(&str, &mut Survey)> = inputs.into_iter().collect();
-    let Some((_, first)) = inputs.first() else {
+    // Of a broken file nothing is known, and nothing is asked.
+    let whole = || inputs.iter().filter(|(_, survey)| survey.broken.is_none());
+    let Some((_, first)) = whole().next() else {
         return Ok(());
     };
     let mut unified: Vec<FieldRef> = first.kept.iter().map(Arc::clone).collect();
-    for (input, survey) in &inputs {
+    for (input, survey) in whole() {
         for (column, found) in unified.iter_mut().zip(&survey.kept) {
             let common = common_type(column.data_type(), found.data_type());
             let data_type = common.ok_or_else(|| SourceError::KeptType {

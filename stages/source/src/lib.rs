@@ -25,11 +25,13 @@ mod expand;
 mod format;
 mod glob;
 mod kept;
+mod listing;
 mod object;
 mod parquet;
 mod records;
 mod source;
 mod survey;
+mod unpack;
 
 pub use columns::{Columns, DocumentColumns};
 pub use config::{Filter, Quoting, SourceConfig};

@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
 use object_store::path::Path;
 use object_store::{
     GetOptions, GetRange, GetResult, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt,
@@ -13,6 +12,7 @@ use object_store::{
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use crate::unpack::unpack;
 use crate::{Compression, Input, SourceError};
 
 /// What one request to a store asks for when a file is streamed. It is taken in at once: a request that is left open while
@@ -81,17 +81,7 @@ impl Object {
         compression: Option<Compression>,
     ) -> Result<Watched, SourceError> {
         let raw = self.open(range)?;
-        let reader: Box<dyn Read + Send> = match compression {
-            // Tar headers are small.
-            None => Box::new(io::BufReader::with_capacity(1 << 16, raw)),
-            Some(Compression::Gzip) => {
-                Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 16, raw)))
-            }
-            Some(Compression::Zstd) => {
-                let decoder = zstd::Decoder::new(raw);
-                Box::new(decoder.map_err(|error| SourceError::from_io(&self.name, error))?)
-            }
-        };
+        let reader = unpack(raw, compression).map_err(|error| SourceError::from_io(&self.name, error))?;
         Ok(self.watch(reader))
     }
 

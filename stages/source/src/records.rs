@@ -19,6 +19,7 @@ mod webdataset;
 use img2tokens_schemas::{Failure, FailureReason};
 use serde_json::{Map, Value};
 
+use crate::draft::failure;
 use crate::object::Object;
 use crate::{Compression, Extent, InputFormat, SourceConfig, SourceError, Survey};
 
@@ -44,7 +45,7 @@ struct Record {
 impl Record {
     fn broken(detail: impl Into<String>) -> Self {
         Self {
-            failure: Some(Failure::new(FailureReason::CorruptRow, detail)),
+            failure: Some(failure(FailureReason::CorruptRow, detail)),
             ..Self::default()
         }
     }

@@ -40,16 +40,39 @@ impl Source {
     /// What a plan must know of a file. Of Parquet the footer is read; CSV, TSV and JSONL are read once, to count their
     /// records and note where units begin; of a tar, its first samples.
     ///
+    /// A file whose content is broken is surveyed as that ([`Survey::broken`]).
+    ///
     /// # Errors
-    /// [`SourceError`] if the file cannot be read, has no known format, or lacks a column.
+    /// [`SourceError`] if the file cannot be reached, has no known format, or lacks a column.
     pub async fn survey(&self, input: &Input) -> Result<Survey, SourceError> {
         let cancelled = CancellationToken::new();
         let _cancel_on_drop = cancelled.clone().drop_guard();
         let (object, meta) = Object::find(input, cancelled).await?;
         let config = Arc::clone(&self.config);
-        let last_modified = meta.last_modified.to_rfc3339();
-        let surveyed = spawn_blocking(move || survey(&object, meta.e_tag, last_modified, &config)).await;
-        surveyed.map_err(|panic| interrupted(input, panic))?
+        let named = InputFormat::of_name(object.path.as_ref());
+        let found = Survey {
+            size: object.size,
+            etag: meta.e_tag,
+            last_modified: meta.last_modified.to_rfc3339(),
+            format: config.format.or(named).unwrap_or(InputFormat::Jsonl),
+            compression: None,
+            rows: Some(0),
+            columns: crate::Columns::default(),
+            header: Vec::new(),
+            kept: arrow_schema::Fields::empty(),
+            extents: vec![Extent::of_nothing()],
+            broken: None,
+        };
+        let mut fresh = found.clone();
+        let surveyed = spawn_blocking(move || survey(&object, &config, &mut fresh).map(|()| fresh)).await;
+        let surveyed = surveyed.unwrap_or_else(|panic| Err(interrupted(input, panic)));
+        surveyed.or_else(|error| match error.broken_content() {
+            Some(problem) => Ok(Survey {
+                broken: Some(problem),
+                ..found
+            }),
+            None => Err(error),
+        })
     }
 
     /// The rows of one extent of a file that was surveyed, in order, in bounded memory. `input_number` is the file's
@@ -102,44 +125,27 @@ fn interrupted(input: &Input, panic: tokio::task::JoinError) -> SourceError {
     }
 }
 
-fn survey(
-    object: &Object,
-    etag: Option<String>,
-    last_modified: String,
-    config: &SourceConfig,
-) -> Result<Survey, SourceError> {
+fn survey(object: &Object, config: &SourceConfig, survey: &mut Survey) -> Result<(), SourceError> {
     let head = object.range(0..object.size.min(HEAD_BYTES))?;
-    let compression = Compression::of_content(&head);
-    let format = match config
+    survey.compression = Compression::of_content(&head);
+    survey.format = match config
         .format
         .or_else(|| InputFormat::of_name(object.path.as_ref()))
     {
         Some(format) => format,
-        None => records::format_of_content(object, compression)?,
+        None => records::format_of_content(object, survey.compression)?,
     };
-    let mut survey = Survey {
-        size: object.size,
-        etag,
-        last_modified,
-        format,
-        compression,
-        rows: None,
-        columns: crate::Columns::default(),
-        header: Vec::new(),
-        kept: arrow_schema::Fields::empty(),
-        extents: Vec::new(),
-    };
-    match format {
+    match survey.format {
         InputFormat::Parquet => {
             let (rows, columns, kept) = parquet::survey(object, config)?;
             survey.rows = Some(rows);
             survey.extents = Extent::split(rows, config.unit_rows);
             survey.columns = columns;
             survey.kept = kept;
+            Ok(())
         }
-        _ => records::survey(object, config, &mut survey)?,
+        _ => records::survey(object, config, survey),
     }
-    Ok(survey)
 }
 
 /// Sends the batches of an extent until it ends or nobody listens.
@@ -151,6 +157,9 @@ fn read(
     place: Place,
     sender: &mpsc::Sender<Result<RowBatch, SourceError>>,
 ) -> Result<(), SourceError> {
+    if let Some(broken) = survey.broken(&object.name) {
+        return Err(broken);
+    }
     let batches: Box<dyn Iterator<Item = _>> = match survey.format {
         InputFormat::Parquet => Box::new(parquet::batches(object, survey, config, extent, place)?),
         _ => Box::new(records::batches(object, survey, config, extent, place)?),

@@ -6,7 +6,7 @@ use std::ops::Range;
 use arrow_schema::Fields;
 use serde::{Deserialize, Serialize};
 
-use crate::{Columns, Compression, InputFormat};
+use crate::{Columns, Compression, InputFormat, SourceError};
 
 /// What was learnt of one file. It stands in the plan, and reading goes by it alone: nothing is detected twice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,10 @@ pub struct Survey {
     pub kept: Fields,
     /// The file cut into units, in order.
     pub extents: Vec<Extent>,
+    /// What is wrong with the file if nothing could be learnt of it. It then counts as one of no rows and has one extent,
+    /// whose reading says so: a broken file costs itself, not the plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
 }
 
 impl Survey {
@@ -47,7 +51,17 @@ impl Survey {
             header: self.header.clone(),
             kept: self.kept.clone(),
             extents: Vec::new(),
+            broken: self.broken.clone(),
         }
+    }
+
+    /// The error that reading the file ends with, if it is broken.
+    #[must_use]
+    pub fn broken(&self, input: &str) -> Option<SourceError> {
+        self.broken.as_ref().map(|problem| SourceError::Broken {
+            input: input.to_owned(),
+            problem: problem.clone(),
+        })
     }
 }
 
@@ -90,6 +104,14 @@ impl Extent {
             first_row: 0,
             rows: None,
             bytes: None,
+        }
+    }
+
+    /// The one of a file that is broken.
+    pub(crate) const fn of_nothing() -> Self {
+        Self {
+            rows: Some(0),
+            ..Self::uncounted()
         }
     }
 

@@ -60,6 +60,34 @@ async fn paths_globs_and_directories_expand_sorted() {
     assert_eq!(names(&store, "").await.expect("the root"), all);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn names_with_control_characters_and_no_utf_8_are_passed_over_and_their_neighbours_are_not() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let (held, store) = directory(&["d/a.csv", "d/sub/z.csv", "d/schön\u{202e}.csv"].map(|name| (name, "x")));
+    let hostile: [&[u8]; 5] = [
+        b"d/a\x1b]0;x\x07.csv",
+        b"d/b\n.csv",
+        "d/c\u{9b}31m.csv".as_bytes(),
+        b"d/\xff.csv",
+        b"d/\x7f/inner.csv",
+    ];
+    for name in hostile {
+        let path = held.path().join(std::ffi::OsStr::from_bytes(name));
+        std::fs::create_dir_all(path.parent().expect("parent")).expect("creates");
+        std::fs::write(path, "x").expect("writes");
+    }
+    let expected = ["root/d/a.csv", "root/d/schön\u{202e}.csv", "root/d/sub/z.csv"];
+    for pattern in ["d", "d/**", "**/*.csv"] {
+        assert_eq!(
+            names(&store, pattern).await.expect("the others"),
+            expected,
+            "{pattern}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn what_matches_nothing_or_too_much_is_an_error_that_names_the_pattern() {
     // What img2dataset leaves: the tar has the pairs, the table beside it lists them once more.

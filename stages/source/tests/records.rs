@@ -253,7 +253,7 @@ async fn what_is_cut_short_or_has_no_columns_is_an_error_that_names_the_file() {
             .err()
             .expect("refuses");
         assert!(
-            matches!(&error, SourceError::Read { input, .. } if input == "mem://cut.csv"),
+            matches!(&error, SourceError::Broken { input, .. } if input == "mem://cut.csv"),
             "{error:?}"
         );
     }

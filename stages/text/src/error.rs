@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use img2tokens_schemas::shown;
 use img2tokens_schemas::{Failure, FailureReason};
 
 use crate::sentence_piece::ModelError;
@@ -10,10 +11,8 @@ use crate::sentence_piece::ModelError;
 #[derive(Debug, thiserror::Error)]
 pub enum TextSetupError {
     /// Names no tokenizer there is.
-    #[error(
-        "text.tokenizer `{tokenizer}` is neither `{}` nor the path of a .json or .model file",
-        crate::BUILTIN_BYTES
-    )]
+    #[error("text.tokenizer `{tokenizer}` is neither `{}` nor the path of a .json or .model file",
+        crate::BUILTIN_BYTES, tokenizer = shown(tokenizer))]
     UnknownTokenizer {
         /// As configured.
         tokenizer: String,
@@ -22,7 +21,7 @@ pub enum TextSetupError {
     #[error("text.max_tokens must be at least 1")]
     ZeroMaxTokens,
     /// A file that cannot be read.
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}", shown(path.display()))]
     Read {
         /// The file.
         path: PathBuf,
@@ -30,7 +29,7 @@ pub enum TextSetupError {
         source: std::io::Error,
     },
     /// A file that is no SentencePiece model, or one that is not supported.
-    #[error("{} is not a usable SentencePiece model", path.display())]
+    #[error("{} is not a usable SentencePiece model", shown(path.display()))]
     SentencePiece {
         /// The file.
         path: PathBuf,
@@ -38,7 +37,7 @@ pub enum TextSetupError {
         source: ModelError,
     },
     /// A file that is no Hugging Face tokenizer.
-    #[error("{} is not a usable tokenizer.json", path.display())]
+    #[error("{} is not a usable tokenizer.json", shown(path.display()))]
     HuggingFace {
         /// The file.
         path: PathBuf,
@@ -46,13 +45,13 @@ pub enum TextSetupError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A tokenizer without tokens.
-    #[error("{} has no vocabulary", path.display())]
+    #[error("{} has no vocabulary", shown(path.display()))]
     NoVocabulary {
         /// The file.
         path: PathBuf,
     },
     /// A config beside the tokenizer that is not JSON.
-    #[error("{} is not valid JSON", path.display())]
+    #[error("{} is not valid JSON", shown(path.display()))]
     TokenizerConfig {
         /// The file.
         path: PathBuf,
@@ -60,7 +59,7 @@ pub enum TextSetupError {
         source: serde_json::Error,
     },
     /// The config beside the tokenizer names a token that it does not have.
-    #[error("tokenizer_config.json gives {key} as `{token}`, which is not in the vocabulary")]
+    #[error("tokenizer_config.json gives {key} as `{token}`, which is not in the vocabulary", token = shown(token))]
     UnknownSpecial {
         /// `bos_token` or `eos_token`.
         key: &'static str,

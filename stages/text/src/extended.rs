@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use img2tokens_schemas::Vocabulary;
+use img2tokens_schemas::shown;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Deserializer, json};
 
@@ -28,7 +29,7 @@ pub enum ExtensionError {
     #[error(transparent)]
     Tokenizer(#[from] TextSetupError),
     /// It is extended already, or uses a name for something else.
-    #[error("{} has the token `{token}` already, with id {id}: give the tokenizer of texts alone", path.display())]
+    #[error("{} has the token `{token}` already, with id {id}: give the tokenizer of texts alone", shown(path.display()), token = shown(token))]
     Taken {
         /// The file.
         path: PathBuf,
@@ -38,11 +39,9 @@ pub enum ExtensionError {
         id: u32,
     },
     /// The library numbers new tokens by their count, so after holes they would not follow the greatest id.
-    #[error(
-        "the ids in {} have holes, so that `{token}` would not get id {expected}, the next after the greatest: number \
+    #[error("the ids in {} have holes, so that `{token}` would not get id {expected}, the next after the greatest: number \
          its tokens without holes",
-        path.display()
-    )]
+        path.display(), token = shown(token))]
     Holes {
         /// The file.
         path: PathBuf,
@@ -52,7 +51,7 @@ pub enum ExtensionError {
         expected: u32,
     },
     /// Ids are 32-bit.
-    #[error("{} has {text_size} ids: {codebook_size} codes more are too many", path.display())]
+    #[error("{} has {text_size} ids: {codebook_size} codes more are too many", shown(path.display()))]
     TooManyIds {
         /// The file.
         path: PathBuf,

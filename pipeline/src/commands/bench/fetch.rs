@@ -14,13 +14,14 @@ use img2tokens_fetch::Fetcher;
 use img2tokens_image::{ImageConfig, ImageStage};
 use img2tokens_schemas::{FailureReason, Outcome, PictureSource, Row};
 use img2tokens_source::Source;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::flow::{self, Tally, Until, Wanted};
 use super::usage;
 use crate::cli::BenchFetchArgs;
 use crate::config::Config;
+use crate::console::print_line;
 use crate::embedded::SAMPLES;
 use crate::exit::{Exit, Failed};
 use crate::samples::{SampleServer, SampleSet};
@@ -66,7 +67,7 @@ pub(in crate::commands) async fn fetch(args: &BenchFetchArgs) -> Result<Exit, Fa
     if let Some(server) = server {
         server.stop().await;
     }
-    print(args, measured, &tally, seconds, cpu_s);
+    print_line(report(args, measured, &tally, seconds, cpu_s)).map_err(Failed::run)?;
     Ok(Exit::Done)
 }
 
@@ -87,7 +88,7 @@ fn until(args: &BenchFetchArgs) -> anyhow::Result<Until> {
 }
 
 /// `images` are those that came through to the end.
-fn print(args: &BenchFetchArgs, measured: &str, tally: &Tally, seconds: f64, cpu_s: Option<f64>) {
+fn report(args: &BenchFetchArgs, measured: &str, tally: &Tally, seconds: f64, cpu_s: Option<f64>) -> Value {
     let failures = tally.failures();
     let failed: u64 = failures.values().sum();
     let images = tally.images.load(Ordering::Relaxed);
@@ -96,7 +97,7 @@ fn print(args: &BenchFetchArgs, measured: &str, tally: &Tally, seconds: f64, cpu
         .into_iter()
         .map(|(reason, count)| (reason.code().to_owned(), count.into()))
         .collect();
-    let report = json!({
+    json!({
         "images_per_s": images as f64 / seconds,
         "batch_size": 1,
         "dtype": "u8",
@@ -112,8 +113,7 @@ fn print(args: &BenchFetchArgs, measured: &str, tally: &Tally, seconds: f64, cpu
         "seconds": seconds,
         "cpu_s": cpu_s,
         "peak_memory_bytes": usage::peak_memory_bytes(),
-    });
-    println!("{report}");
+    })
 }
 
 fn config(args: &BenchFetchArgs, embedded: bool) -> Config {

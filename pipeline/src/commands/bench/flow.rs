@@ -8,14 +8,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use img2tokens_engine::{CancellationToken, Crossing, Meter, ThreadDied, each_concurrently, each_on_threads};
+use img2tokens_engine::{
+    CancellationToken, Crossing, MemoryBudget, Meter, ThreadDied, each_concurrently, each_on_threads,
+};
 use img2tokens_fetch::{Fetched, Fetcher};
 use img2tokens_image::{ImageStage, Prepared, encode_png};
 use img2tokens_schemas::{Digest, Failure, FailureReason};
 use img2tokens_shard::{ImageArchive, ImageSample, KeptImage};
 use serde_json::Map;
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::config::Image;
 
 /// Samples of one archive: img2dataset's own number.
 const ARCHIVE_SAMPLES: usize = 10_000;
@@ -101,6 +106,10 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     let (got_out, got) = channel(concurrency);
     let (cancel, meter) = (CancellationToken::new(), Meter::default());
+    let memory = Memory {
+        budget: MemoryBudget::new(Image::default().max_memory),
+        runtime: Handle::current(),
+    };
     let download = |wanted| download(fetcher, wanted, tally);
     let fetching = each_concurrently(wanted, got_out, concurrency, &meter, &cancel, download);
     match until {
@@ -109,13 +118,13 @@ pub(super) async fn run(
         }
         Until::Prepared(images) => {
             let (ready_out, ready) = channel(QUEUE);
-            let preparing = on_all_cores(got, ready_out, tally, move |got| prepare(&images, &got));
+            let preparing = on_all_cores(got, ready_out, tally, move |got| prepare(&images, &memory, &got));
             let ((), prepared, ()) = tokio::join!(fetching, preparing, count(ready, tally));
             prepared?;
         }
         Until::Written(images, folder) => {
             let (ready_out, ready) = channel(QUEUE);
-            let preparing = on_all_cores(got, ready_out, tally, move |got| store(&images, got));
+            let preparing = on_all_cores(got, ready_out, tally, move |got| store(&images, &memory, got));
             let counted = tally.clone();
             let writing = tokio::task::spawn_blocking(move || write_archives(&folder, ready, &counted));
             let ((), prepared, written) = tokio::join!(fetching, preparing, writing);
@@ -178,14 +187,26 @@ async fn on_all_cores<T: Send + 'static>(
     .await
 }
 
+/// What decoding may take at once, over all threads.
+#[derive(Clone)]
+struct Memory {
+    budget: MemoryBudget,
+    runtime: Handle,
+}
+
 /// What a run does to every picture: pixels, and the digest of the file.
-fn prepare(images: &ImageStage, got: &Got) -> Result<(Prepared, Digest), Failure> {
-    let prepared = images.prepare(&got.body.bytes).map_err(Failure::from)?;
+fn prepare(images: &ImageStage, memory: &Memory, got: &Got) -> Result<(Prepared, Digest), Failure> {
+    let examined = images.examine(&got.body.bytes).map_err(Failure::from)?;
+    let credit = memory
+        .runtime
+        .block_on(memory.budget.acquire(examined.memory_bytes()));
+    let prepared = examined.prepare().map_err(Failure::from)?;
+    drop(credit);
     Ok((prepared, Digest(Sha256::digest(&got.body.bytes).into())))
 }
 
-fn store(images: &ImageStage, got: Got) -> Result<Stored, Failure> {
-    let (prepared, sha256) = prepare(images, &got)?;
+fn store(images: &ImageStage, memory: &Memory, got: Got) -> Result<Stored, Failure> {
+    let (prepared, sha256) = prepare(images, memory, &got)?;
     let png = encode_png(&prepared.pixels)
         .map_err(|error| Failure::new(FailureReason::CorruptImage, error.to_string()))?;
     Ok(Stored {

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::usage;
 use crate::cli::BenchImageArgs;
 use crate::commands::files::read_image;
+use crate::console::print_line;
 use crate::exit::{Exit, Failed};
 use crate::samples::SampleSet;
 
@@ -42,7 +43,7 @@ pub(super) fn image(args: &BenchImageArgs) -> Result<Exit, Failed> {
         "refused": files.len() - prepared,
         "bytes": files.iter().map(Vec::len).sum::<usize>(),
     });
-    println!("{report}");
+    print_line(report).map_err(Failed::run)?;
     Ok(Exit::Done)
 }
 

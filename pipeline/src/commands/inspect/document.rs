@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use img2tokens_schemas::shown;
 use img2tokens_shard::read::{DataRow, DocumentParts, ImageItem, TextItem};
 
 use super::print_mask;
@@ -24,7 +25,7 @@ impl Part<'_> {
 /// Prints a document.
 pub(super) fn print(mut out: impl Write, row: &DataRow<'_>, parts: &DocumentParts<'_>) -> anyhow::Result<()> {
     let sample = &row.sample;
-    writeln!(out, "{}  {}", sample.key, sample.order)?;
+    writeln!(out, "{}  {}", shown(&sample.key).whole(), sample.order)?;
     writeln!(
         out,
         "  ids      {} = {} text + {} visual of {} pictures + specials",
@@ -48,7 +49,9 @@ pub(super) fn print(mut out: impl Write, row: &DataRow<'_>, parts: &DocumentPart
             Part::Text(text) => writeln!(
                 out,
                 "  text     {} ids at {}: {}",
-                text.len, text.start, text.text
+                text.len,
+                text.start,
+                shown(text.text).whole()
             )?,
             Part::Image(image) => {
                 let len = usize::try_from(image.len).unwrap_or(0);
@@ -69,7 +72,7 @@ fn print_image(out: &mut impl Write, image: &ImageItem<'_>, codes: &[u16]) -> an
         out,
         "  picture  {}: {} ({} x {}), {} codes at {}",
         image.place,
-        image.url.unwrap_or("embedded"),
+        shown(image.url.unwrap_or("embedded")).whole(),
         image.width,
         image.height,
         image.len,

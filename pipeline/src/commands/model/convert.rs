@@ -1,8 +1,10 @@
 //! `img2tokens model convert`: a model, as published or not, as `config.json` and `model.safetensors`.
 
+use img2tokens_schemas::shown;
 use img2tokens_vision::SaveError;
 
 use crate::cli::ModelConvertArgs;
+use crate::console::print_line;
 use crate::exit::{Exit, Failed};
 use crate::model;
 
@@ -12,7 +14,8 @@ pub(super) fn convert(args: &ModelConvertArgs) -> Result<Exit, Failed> {
     source.save(&args.dest).map_err(not_saved)?;
     let dest = args.dest.to_string_lossy();
     let written = model::open_named(&dest, None).map_err(Failed::run)?;
-    println!("{dest}: digest {}", written.digest().map_err(Failed::run)?);
+    let digest = written.digest().map_err(Failed::run)?;
+    print_line(format_args!("{}: digest {digest}", shown(dest))).map_err(Failed::run)?;
     Ok(Exit::Done)
 }
 

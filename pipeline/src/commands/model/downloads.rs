@@ -1,8 +1,12 @@
 //! Downloads, as a person watches them: a bar a file on a terminal, a line a file without one.
 
+use std::io::IsTerminal;
+
+use img2tokens_schemas::shown;
 use img2tokens_vision_hub::Event;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
+
+use crate::console::say;
 
 /// Downloads that are being shown.
 pub(super) struct Downloads {
@@ -20,28 +24,35 @@ impl Downloads {
 
     pub(super) fn show(&mut self, event: Event<'_>) {
         match event {
-            Event::Cached { file } => eprintln!("{file}: in the cache"),
+            Event::Cached { file } => say(format_args!("{}: in the cache", shown(file))),
             Event::Started { file, size, kept } if self.is_terminal => {
                 self.finish();
                 self.bar = ProgressBar::new(size)
                     .with_style(style())
-                    .with_prefix(file.to_owned());
+                    .with_prefix(shown(file).to_string());
                 self.bar.set_position(kept);
                 // The rate is that of this run.
                 self.bar.reset_eta();
             }
             Event::Started { file, size, kept } => {
-                let rest = HumanBytes(size.saturating_sub(kept));
+                let (file, rest) = (shown(file), HumanBytes(size.saturating_sub(kept)));
                 if kept > 0 {
-                    eprintln!("{file}: downloading the last {rest} of {}", HumanBytes(size));
+                    say(format_args!(
+                        "{file}: downloading the last {rest} of {}",
+                        HumanBytes(size)
+                    ));
                 } else {
-                    eprintln!("{file}: downloading {rest}");
+                    say(format_args!("{file}: downloading {rest}"));
                 }
             }
             Event::Received { bytes } => self.bar.set_position(bytes),
             Event::Finished { file, size } => {
                 self.finish();
-                eprintln!("{file}: {}, size and digest as the hub states", HumanBytes(size));
+                say(format_args!(
+                    "{}: {}, size and digest as the hub states",
+                    shown(file),
+                    HumanBytes(size)
+                ));
             }
         }
     }

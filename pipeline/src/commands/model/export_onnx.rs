@@ -1,9 +1,11 @@
 //! `img2tokens model export-onnx`: a model's weights as ONNX graphs.
 
+use img2tokens_schemas::shown;
 use img2tokens_vision_onnx::{ExportedModel, export};
 
 use super::convert::not_saved;
 use crate::cli::ModelConvertArgs;
+use crate::console::print_line;
 use crate::exit::{Exit, Failed};
 use crate::model;
 
@@ -13,6 +15,6 @@ pub(super) fn export_onnx(args: &ModelConvertArgs) -> Result<Exit, Failed> {
     export(&source, &args.dest).map_err(not_saved)?;
     let written = ExportedModel::open(&args.dest).map_err(Failed::run)?;
     let digest = written.digest().map_err(Failed::run)?;
-    println!("{}: digest {digest}", args.dest.display());
+    print_line(format_args!("{}: digest {digest}", shown(args.dest.display()))).map_err(Failed::run)?;
     Ok(Exit::Done)
 }

@@ -5,9 +5,11 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
+use img2tokens_schemas::shown;
 use img2tokens_text::ExtendedTokenizer;
 
 use crate::cli::ExtendTokenizerArgs;
+use crate::console::print_line;
 use crate::exit::{Exit, Failed};
 
 /// Prints one line: which ids are what, and how many rows the embeddings of a model need.
@@ -15,16 +17,17 @@ pub(super) fn extend_tokenizer(args: &ExtendTokenizerArgs) -> Result<Exit, Faile
     let extended = ExtendedTokenizer::read(&args.tokenizer, args.codebook_size).map_err(Failed::usage)?;
     write(&args.dest, extended.json())?;
     let ids = extended.vocabulary();
-    println!(
+    print_line(format_args!(
         "{}: text 0 to {}, [IMG] {}, [/IMG] {}, visual codes {} to {}: a model needs {} rows of embeddings",
-        args.dest.display(),
+        shown(args.dest.display()),
         ids.text_size - 1,
         ids.image_start(),
         ids.image_end(),
         ids.first_code(),
         ids.size() - 1,
         ids.size(),
-    );
+    ))
+    .map_err(Failed::run)?;
     Ok(Exit::Done)
 }
 
@@ -34,17 +37,17 @@ fn write(file: &Path, text: &str) -> Result<(), Failed> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             return Err(Failed::usage(anyhow!(
                 "{} exists: name a new file",
-                file.display()
+                shown(file.display())
             )));
         }
         made => made
-            .with_context(|| format!("cannot make {}", file.display()))
+            .with_context(|| format!("cannot make {}", shown(file.display())))
             .map_err(Failed::run)?,
     };
     let written = made.write_all(text.as_bytes()).and_then(|()| made.sync_all());
     written.map_err(|error| {
         // What is written of it is of no use; that it stays is the lesser of two failures.
         let _ = std::fs::remove_file(file);
-        Failed::run(anyhow!(error).context(format!("cannot write {}", file.display())))
+        Failed::run(anyhow!(error).context(format!("cannot write {}", shown(file.display()))))
     })
 }

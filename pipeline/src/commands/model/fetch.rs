@@ -1,9 +1,11 @@
 //! `img2tokens model fetch`: a model from the Hugging Face hub.
 
+use img2tokens_schemas::shown;
 use img2tokens_vision_hub::{Hub, HubError, Part, Request};
 
 use super::downloads::Downloads;
 use crate::cli::ModelFetchArgs;
+use crate::console::{print_line, say};
 use crate::exit::{Exit, Failed};
 
 /// Prints the model's directory, and to standard error what to do with it.
@@ -30,11 +32,13 @@ pub(super) async fn fetch(args: &ModelFetchArgs) -> Result<Exit, Failed> {
         snapshot.place(directory).map_err(failed)?;
     }
     let directory = args.dest.as_ref().unwrap_or(&snapshot.path).display();
-    println!("{directory}");
-    eprintln!(
+    let directory = shown(directory).whole();
+    print_line(&directory).map_err(Failed::run)?;
+    say(format_args!(
         "{} at commit {} is ready: use it with --model {directory}, or look at it with `img2tokens model info {directory}`",
-        request.repository, snapshot.commit,
-    );
+        request.repository,
+        shown(&snapshot.commit),
+    ));
     Ok(Exit::Done)
 }
 

@@ -6,11 +6,13 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context;
+use img2tokens_schemas::shown::{screen, shown};
 use img2tokens_vision::{Checkpoint, CheckpointError, ModelConfig, Tensors};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::cli::ModelInfoArgs;
+use crate::console::{print, print_line};
 use crate::exit::{Exit, Failed};
 use crate::model;
 
@@ -51,10 +53,11 @@ pub(super) fn info(args: &ModelInfoArgs) -> Result<Exit, Failed> {
     let checkpoint = model::open_named(&args.model, args.model_config.as_deref()).map_err(Failed::usage)?;
     let info = Info::of(&args.model, &checkpoint).map_err(Failed::run)?;
     if args.json {
-        println!("{}", serde_json::to_string(&info).map_err(Failed::run)?);
+        print_line(serde_json::to_string(&info).map_err(Failed::run)?)
     } else {
-        print!("{}", info.text().map_err(Failed::run)?);
+        print(screen(&info.text().map_err(Failed::run)?))
     }
+    .map_err(Failed::run)?;
     Ok(Exit::Done)
 }
 
@@ -80,7 +83,7 @@ impl<'a> Info<'a> {
     /// For people: tensors that every block has are one line.
     fn text(&self) -> anyhow::Result<String> {
         let mut text = String::new();
-        writeln!(text, "model       {}", self.model)?;
+        writeln!(text, "model       {}", shown(self.model))?;
         writeln!(text, "config      {}", serde_json::to_string(self.config)?)?;
         writeln!(text, "digest      {}", self.digest)?;
         writeln!(text, "parameters  {}", self.parameters)?;
@@ -88,7 +91,7 @@ impl<'a> Info<'a> {
             writeln!(text, "dtype       {dtype} {parameters}")?;
         }
         for FileInfo { path, bytes, sha256 } in &self.files {
-            writeln!(text, "file        {path} {bytes} bytes, sha256 {sha256}")?;
+            writeln!(text, "file        {} {bytes} bytes, sha256 {sha256}", shown(path))?;
         }
         for (Group { key, dtype, shape }, count) in groups(&self.tensors) {
             let times = if count == 1 {
@@ -111,7 +114,7 @@ fn tensors(checkpoint: &Checkpoint) -> Result<Vec<TensorInfo>, CheckpointError> 
 }
 
 fn file(path: &Path) -> anyhow::Result<FileInfo> {
-    let (bytes, sha256) = sha256(path).with_context(|| path.display().to_string())?;
+    let (bytes, sha256) = sha256(path).with_context(|| shown(path.display()).to_string())?;
     Ok(FileInfo {
         path: path.to_string_lossy().into_owned(),
         bytes,

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use img2tokens_image::{ImageConfig, ImageStage};
+use img2tokens_schemas::shown::{screen, shown};
 use img2tokens_schemas::{Failure, VisualTokens};
 use img2tokens_vision::Extras;
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ use super::agreement::Agreement;
 use crate::cli::{ModelArgs, ModelVerifyArgs};
 use crate::commands::files::failure_line;
 use crate::commands::tokenize::tokenized;
+use crate::console::{print, print_line};
 use crate::exit::{Exit, Failed};
 use crate::model::{self, Model};
 
@@ -33,10 +35,11 @@ pub(super) fn verify(args: &ModelVerifyArgs) -> Result<Exit, Failed> {
         .zip(a.into_iter().zip(b).map(|(a, b)| Ok(Agreement::of(&a?, &b?))))
         .collect();
     if args.json {
-        println!("{}", report(&sides, &images));
+        print_line(report(&sides, &images))
     } else {
-        print!("{}", table(&sides, &images).map_err(Failed::run)?);
+        print(screen(&table(&sides, &images).map_err(Failed::run)?))
     }
+    .map_err(Failed::run)?;
     let all_done = images.iter().all(|(_, compared)| compared.is_ok());
     Ok(if all_done { Exit::Done } else { Exit::Failed })
 }
@@ -130,7 +133,7 @@ fn table([a, b]: &[ModelArgs; 2], images: &[Compared<'_>]) -> Result<String, std
         writeln!(
             text,
             "{name}: {} {} {}",
-            side.model,
+            shown(&side.model),
             side.dtype.name(),
             side.merger.name()
         )?;
@@ -142,8 +145,8 @@ fn table([a, b]: &[ModelArgs; 2], images: &[Compared<'_>]) -> Result<String, std
     )?;
     for (path, compared) in images {
         match compared {
-            Ok(agreement) => row(&mut text, agreement, &path.to_string_lossy())?,
-            Err(failure) => writeln!(text, "{}: {}", path.display(), failure.detail)?,
+            Ok(agreement) => row(&mut text, agreement, &shown(path.display()).to_string())?,
+            Err(failure) => writeln!(text, "{}: {}", shown(path.display()), shown(&failure.detail))?,
         }
     }
     let total: Agreement = agreed(images).sum();

@@ -3,33 +3,121 @@
 //! Container and AV1 are read by code in Rust alone, so that a panic in either stays a panic and nothing has to be
 //! installed to build it. Rotation and mirroring are left as they are, as in Pillow; alpha is dropped.
 
+use std::borrow::Cow;
+
 use img2tokens_schemas::ImageFormat;
 use rusty_av1d::{Decoder, Picture, Rav1dError, Settings};
 use zenavif_parse::{AV1Metadata, AvifParser, ColorInformation, GridConfig};
 
 use super::Raster;
+use super::avif_boxes::Boxes;
+use super::avif_cost::{self, Part, Units};
 use super::yuv::{self, Coding};
 use crate::ImageError;
-use crate::limits::Limits;
+use crate::limits::{Cost, Limits, zeros};
 
-/// Frames of up to 16 bits in three planes that the decoder holds, the references among them, and the RGB pixels.
-const BYTES_PER_PIXEL: u64 = 3 * 6 + 3;
 /// How often the decoder may ask for another turn before it gives a picture.
 const MAX_TURNS: usize = 16;
 
-pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Raster, ImageError> {
+/// What decoding takes.
+pub(crate) fn examine(bytes: &[u8], limits: Limits) -> Result<Cost, ImageError> {
+    let boxes = Boxes::read(bytes);
+    let length = bytes.len() as u64;
+    if boxes.extent_bytes > length || boxes.samples > length {
+        return Err(corrupt("items or samples longer than the file together"));
+    }
+    let parsing = avif_cost::boxes(&boxes, length);
+    // Before the parser is run: what it takes is told by the boxes alone.
+    let cost = |(width, height), part: Part| Cost {
+        width,
+        height,
+        bytes: part.bytes,
+        nanoseconds: part.nanoseconds,
+    };
+    let figures = || {
+        format!(
+            "{} properties and {} references of items",
+            boxes.associations, boxes.references
+        )
+    };
+    limits.admit_work(cost((0, 0), parsing), figures)?;
+
     let file = AvifParser::from_bytes(whole_boxes(bytes)).map_err(refused)?;
-    if let Some(grid) = file.grid_config() {
-        return decode_grid(&file, grid, limits);
+    let (sides, part, frames) = if let Some(grid) = file.grid_config() {
+        examine_grid(&file, grid, limits)?
+    } else {
+        let (sides, part, units) = examine_stream(&first_stream(&file)?, limits)?;
+        (sides, part, units.frames)
+    };
+    let whole = Part {
+        bytes: part.bytes + parsing.bytes,
+        nanoseconds: part.nanoseconds.saturating_add(parsing.nanoseconds),
+    };
+    limits.admit(cost(sides, whole), || {
+        let (width, height) = sides;
+        format!("{frames} frames for {width} x {height} pixels")
+    })
+}
+
+type Sides = (u32, u32);
+
+/// Sides, cost and units of a stream.
+fn examine_stream(data: &[u8], limits: Limits) -> Result<(Sides, Part, Units), ImageError> {
+    let header = AV1Metadata::parse_av1_bitstream(data).map_err(refused)?;
+    let (width, height) = sides(&header);
+    limits.admit_sides(width, height)?;
+    let units = Units::count(data);
+    if units.changes {
+        return Err(corrupt("a second sequence header that differs from the first"));
     }
-    if file
+    let part = avif_cost::stream(&header, units, data.len() as u64);
+    Ok(((width, height), part, units))
+}
+
+/// The largest of the tiles beside the image, and all of them one after the other.
+fn examine_grid(
+    file: &AvifParser<'_>,
+    grid: &GridConfig,
+    limits: Limits,
+) -> Result<(Sides, Part, u64), ImageError> {
+    let (width, height) = (grid.output_width, grid.output_height);
+    limits.admit_sides(width, height)?;
+    let mut whole = Part::default();
+    let mut frames = 0;
+    for index in 0..usize::from(grid.rows) * usize::from(grid.columns) {
+        let data = file.tile_data(index).map_err(refused)?;
+        let header = AV1Metadata::parse_av1_bitstream(&data).map_err(refused)?;
+        // Any number of tiles may name the same bytes: none is decoded that has no place in the image.
+        if !fits(grid, sides(&header)) {
+            return Err(corrupt("a tile of a size that does not make up the grid"));
+        }
+        let (_, part, units) = examine_stream(&data, limits.without_least_side())?;
+        whole.bytes = whole.bytes.max(part.bytes);
+        whole.nanoseconds = whole.nanoseconds.saturating_add(part.nanoseconds);
+        frames += units.frames;
+    }
+    whole.bytes += u64::from(width) * u64::from(height) * 3;
+    Ok(((width, height), whole, frames))
+}
+
+pub(crate) fn decode(bytes: &[u8]) -> Result<Raster, ImageError> {
+    let file = AvifParser::from_bytes(whole_boxes(bytes)).map_err(refused)?;
+    match file.grid_config() {
+        Some(grid) => decode_grid(&file, grid),
+        None => decode_frame(&first_stream(&file)?, file.color_info()),
+    }
+}
+
+/// The stream of the first frame of a sequence, or of the primary image.
+fn first_stream<'a>(file: &'a AvifParser<'_>) -> Result<Cow<'a, [u8]>, ImageError> {
+    let animated = file
         .animation_info()
-        .is_some_and(|sequence| sequence.frame_count > 0)
-    {
-        let frame = file.frame(0).map_err(refused)?;
-        return decode_frame(&frame.data, file.color_info(), limits);
+        .is_some_and(|sequence| sequence.frame_count > 0);
+    if animated {
+        Ok(file.frame(0).map_err(refused)?.data)
+    } else {
+        file.primary_data().map_err(refused)
     }
-    decode_frame(&file.primary_data().map_err(refused)?, file.color_info(), limits)
 }
 
 /// The file up to the last box that is whole: what a server appends to it is no reason to refuse it.
@@ -50,12 +138,9 @@ fn whole_boxes(bytes: &[u8]) -> &[u8] {
     bytes.get(..end).unwrap_or_default()
 }
 
-fn decode_frame(data: &[u8], color: Option<&ColorInformation>, limits: Limits) -> Result<Raster, ImageError> {
+fn decode_frame(data: &[u8], color: Option<&ColorInformation>) -> Result<Raster, ImageError> {
     let header = AV1Metadata::parse_av1_bitstream(data).map_err(refused)?;
-    let (width, height) = sides(&header);
-    limits.admit(width, height, BYTES_PER_PIXEL)?;
     let picture = picture(data, &header).map_err(corrupt)?;
-    limits.admit(picture.width(), picture.height(), BYTES_PER_PIXEL)?;
     let coding = match color {
         Some(ColorInformation::Nclx {
             matrix_coefficients,
@@ -100,24 +185,17 @@ fn sides(header: &AV1Metadata) -> (u32, u32) {
 }
 
 /// Tiles, row by row, of one size; those at the right and the bottom reach beyond the image.
-fn decode_grid(file: &AvifParser<'_>, grid: &GridConfig, limits: Limits) -> Result<Raster, ImageError> {
+fn decode_grid(file: &AvifParser<'_>, grid: &GridConfig) -> Result<Raster, ImageError> {
     let (width, height) = (grid.output_width, grid.output_height);
-    // A tile and the image.
-    limits.admit(width, height, BYTES_PER_PIXEL + 3)?;
     let stride = width as usize * 3;
-    let mut rgb = vec![0; stride * height as usize];
+    let mut rgb = zeros(stride * height as usize, width, height)?;
     for index in 0..usize::from(grid.rows) * usize::from(grid.columns) {
         let (row, column) = (
             index / usize::from(grid.columns),
             index % usize::from(grid.columns),
         );
         let data = file.tile_data(index).map_err(refused)?;
-        // Any number of tiles may name the same bytes: none is decoded that has no place in the image.
-        let header = AV1Metadata::parse_av1_bitstream(&data).map_err(refused)?;
-        if !fits(grid, sides(&header)) {
-            return Err(corrupt("a tile of a size that does not make up the grid"));
-        }
-        let tile = decode_frame(&data, file.color_info(), limits)?;
+        let tile = decode_frame(&data, file.color_info())?;
         let left = column * tile.width as usize * 3;
         let top = row * tile.height as usize;
         let targets = rgb.chunks_exact_mut(stride).skip(top);

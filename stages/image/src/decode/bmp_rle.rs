@@ -1,10 +1,10 @@
 //! Run-length coded indices of a bitmap.
 
-/// Expands to `width * height` indices in the file's order of rows. Like Pillow it takes what it can: data that ends
+/// Expands to `width * height` indices, in the vector given, in the file's order of rows. Like Pillow it takes what it can: data that ends
 /// early leaves index 0, a run does not pass the end of its row, and a jump fills what it passes with index 0.
-pub(crate) fn expand(data: &[u8], width: usize, height: usize, nibbles: bool) -> Vec<u8> {
+pub(crate) fn expand(data: &[u8], width: usize, height: usize, nibbles: bool, room: Vec<u8>) -> Vec<u8> {
     let total = width * height;
-    let mut indices = Vec::with_capacity(total);
+    let mut indices = room;
     let mut x = 0;
     let mut place = 0;
     while indices.len() < total {
@@ -63,16 +63,25 @@ mod tests {
     fn runs_literals_jumps_and_ends_are_followed() {
         // Two of 7, end of line, jump one right, literal 1 2 3 (padded), end of bitmap.
         let data = [2, 7, 0, 0, 0, 2, 1, 0, 0, 3, 1, 2, 3, 0, 0, 1];
-        assert_eq!(expand(&data, 4, 3, false), [7, 7, 0, 0, 0, 1, 2, 3, 0, 0, 0, 0]);
+        assert_eq!(
+            expand(&data, 4, 3, false, Vec::new()),
+            [7, 7, 0, 0, 0, 1, 2, 3, 0, 0, 0, 0]
+        );
     }
 
     #[test]
     fn nibble_runs_alternate() {
-        assert_eq!(expand(&[5, 0x12, 0, 1], 6, 1, true), [1, 2, 1, 2, 1, 0]);
+        assert_eq!(
+            expand(&[5, 0x12, 0, 1], 6, 1, true, Vec::new()),
+            [1, 2, 1, 2, 1, 0]
+        );
     }
 
     #[test]
     fn a_run_stops_at_the_end_of_its_row() {
-        assert_eq!(expand(&[200, 9, 0, 0, 1, 4], 3, 2, false), [9, 9, 9, 4, 0, 0]);
+        assert_eq!(
+            expand(&[200, 9, 0, 0, 1, 4], 3, 2, false, Vec::new()),
+            [9, 9, 9, 4, 0, 0]
+        );
     }
 }

@@ -16,6 +16,78 @@ pub(crate) struct Frame {
     pub(crate) components: u8,
     /// The second byte of its marker, 0xC0 to 0xCF: which of JPEG's processes it is.
     pub(crate) process: u8,
+    /// Of each of the first four components.
+    pub(crate) parts: [Component; 4],
+}
+
+/// What the frame header states of a component.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Component {
+    id: u8,
+    /// Its samples are as many as these times the least, across and down: 1 to 4.
+    pub(crate) across: u8,
+    pub(crate) down: u8,
+}
+
+impl Frame {
+    pub(crate) const fn is_progressive(&self) -> bool {
+        matches!(self.process, 0xc2 | 0xca)
+    }
+
+    pub(crate) const fn is_arithmetic(&self) -> bool {
+        matches!(self.process, 0xc9 | 0xca)
+    }
+
+    /// The components that the file has.
+    pub(crate) fn parts(&self) -> &[Component] {
+        self.parts
+            .get(..usize::from(self.components))
+            .unwrap_or(&self.parts)
+    }
+
+    /// The most samples, across and down, that a component has for one that has least.
+    pub(crate) fn most(&self) -> (u64, u64) {
+        let most = |side: fn(&Component) -> u8| self.parts().iter().map(side).max().unwrap_or(1).max(1);
+        (most(|part| part.across).into(), most(|part| part.down).into())
+    }
+
+    /// Units of all components, across and down, that cover the picture.
+    fn units(&self) -> (u64, u64) {
+        let (across, down) = self.most();
+        let count = |side: u16, most: u64| u64::from(side).div_ceil(8 * most);
+        (count(self.width, across), count(self.height, down))
+    }
+
+    /// Blocks of 8 x 8 samples of a component.
+    pub(crate) fn blocks(&self, part: &Component) -> u64 {
+        let (across, down) = self.units();
+        across * u64::from(part.across) * down * u64::from(part.down)
+    }
+
+    /// Blocks of all components.
+    pub(crate) fn all_blocks(&self) -> u64 {
+        self.parts().iter().map(|part| self.blocks(part)).sum()
+    }
+
+    /// Pixels, with those that fill up the last units.
+    pub(crate) fn padded_pixels(&self) -> u64 {
+        let ((across, down), (wide, high)) = (self.units(), self.most());
+        across * wide * 8 * down * high * 8
+    }
+}
+
+/// What a walk over all markers finds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Walked {
+    pub(crate) frame: Option<Frame>,
+    pub(crate) scans: u64,
+    /// Blocks that the scans pass over, each as often as a scan does.
+    pub(crate) visits: u64,
+    /// Coefficients of these blocks.
+    pub(crate) coefficients: u64,
+    /// Bytes of comments and of what applications put into the file.
+    pub(crate) metadata: u64,
+    pub(crate) segments: u64,
 }
 
 /// Why a file is no whole JPEG.
@@ -40,46 +112,71 @@ const DAC: u8 = 0xcc;
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
 const SOS: u8 = 0xda;
+const APP0: u8 = 0xe0;
+const COM: u8 = 0xfe;
 
 /// Walks `bytes`, which begin with a start-of-image marker, to the end-of-image marker.
-pub(crate) fn walk(bytes: &[u8]) -> Result<Frame, MarkerError> {
-    walk_on(bytes, |_| false)
+pub(crate) fn walk(bytes: &[u8]) -> Result<(Frame, Walked), MarkerError> {
+    let mut walked = Walked::default();
+    walked.on(bytes)?;
+    Ok((walked.frame.ok_or(MarkerError::NoFrame)?, walked))
 }
 
-/// The first frame header of `bytes`, if there is one before anything that cannot be.
-pub(crate) fn first_frame(bytes: &[u8]) -> Option<Frame> {
-    walk_on(bytes, |_| true).ok()
+/// Walks bytes that may be cut short, for decoders that take these too.
+pub(crate) fn survey(bytes: &[u8]) -> Result<Walked, MarkerError> {
+    let mut walked = Walked::default();
+    match walked.on(bytes) {
+        Ok(()) | Err(MarkerError::Truncated) => Ok(walked),
+        Err(error) => Err(error),
+    }
 }
 
-/// Walks to the end, or to a frame that is `enough`.
-fn walk_on(bytes: &[u8], enough: impl Fn(Frame) -> bool) -> Result<Frame, MarkerError> {
-    let mut frame = None;
-    let mut rest = bytes.get(2..).ok_or(MarkerError::Truncated)?;
-    loop {
-        let marker;
-        (marker, rest) = next_marker(rest).ok_or(MarkerError::Truncated)?;
-        match marker {
-            EOI => return frame.ok_or(MarkerError::NoFrame),
-            SOI | TEM | 0xd0..=0xd7 => {}
-            0x02..=0xbf => return Err(MarkerError::Reserved(marker)),
-            _ => {
-                let segment;
-                (segment, rest) = take_segment(rest).ok_or(MarkerError::Truncated)?;
-                match marker {
-                    SOS if frame.is_none() => return Err(MarkerError::NoFrame),
-                    DHT | JPG | DAC => {}
-                    0xc0..=0xcf if frame.is_some() => return Err(MarkerError::SecondFrame),
-                    0xc0..=0xcf => {
-                        let found = parse_frame(marker, segment).ok_or(MarkerError::ShortFrame)?;
-                        if enough(found) {
-                            return Ok(found);
+impl Walked {
+    fn on(&mut self, bytes: &[u8]) -> Result<(), MarkerError> {
+        let mut rest = bytes.get(2..).ok_or(MarkerError::Truncated)?;
+        loop {
+            let marker;
+            (marker, rest) = next_marker(rest).ok_or(MarkerError::Truncated)?;
+            self.segments += 1;
+            match marker {
+                EOI => return Ok(()),
+                SOI | TEM | 0xd0..=0xd7 => {}
+                0x02..=0xbf => return Err(MarkerError::Reserved(marker)),
+                _ => {
+                    let segment;
+                    (segment, rest) = take_segment(rest).ok_or(MarkerError::Truncated)?;
+                    match marker {
+                        SOS => self.scan(segment).ok_or(MarkerError::NoFrame)?,
+                        DHT | JPG | DAC => {}
+                        0xc0..=0xcf if self.frame.is_some() => return Err(MarkerError::SecondFrame),
+                        0xc0..=0xcf => {
+                            let frame = parse_frame(marker, segment);
+                            self.frame = Some(frame.ok_or(MarkerError::ShortFrame)?);
                         }
-                        frame = Some(found);
+                        APP0..=COM => self.metadata += segment.len() as u64,
+                        _ => {}
                     }
-                    _ => {}
                 }
             }
         }
+    }
+
+    /// Counts a scan: how many components, each with its number and tables, then the band of coefficients.
+    fn scan(&mut self, segment: &[u8]) -> Option<()> {
+        let frame = self.frame?;
+        self.scans += 1;
+        let count = usize::from(segment.first().copied().unwrap_or(0));
+        let selectors = segment.get(1..).unwrap_or_default();
+        let named = selectors.chunks(2).take(count).filter_map(<[u8]>::first);
+        let part = |id: &u8| frame.parts().iter().find(|part| part.id == *id);
+        let visits: u64 = named.filter_map(part).map(|part| frame.blocks(part)).sum();
+        let band = match selectors.get(2 * count..) {
+            Some([first, last, ..]) if first <= last => u64::from(last - first).min(63) + 1,
+            _ => 64,
+        };
+        self.visits += visits;
+        self.coefficients += visits * band;
+        Some(())
     }
 }
 
@@ -108,12 +205,25 @@ fn parse_frame(process: u8, segment: &[u8]) -> Option<Frame> {
         return None;
     };
     let (width, height) = (u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0]));
+    let mut parts = [Component::default(); 4];
+    let stated = segment.get(6..).unwrap_or_default().chunks_exact(3);
+    for (part, stated) in parts.iter_mut().zip(stated) {
+        let [id, factors, _] = *stated else {
+            return None;
+        };
+        *part = Component {
+            id,
+            across: (factors >> 4).clamp(1, 4),
+            down: (factors & 15).clamp(1, 4),
+        };
+    }
     Some(Frame {
         width,
         height,
         precision,
         components,
         process,
+        parts,
     })
 }
 
@@ -136,8 +246,26 @@ mod tests {
             precision: 8,
             components: 1,
             process: 0xc0,
+            parts: [
+                Component {
+                    id: 1,
+                    across: 1,
+                    down: 1,
+                },
+                Component::default(),
+                Component::default(),
+                Component::default(),
+            ],
         };
-        assert_eq!(walk(&whole()), Ok(frame));
+        let walked = Walked {
+            frame: Some(frame),
+            scans: 1,
+            visits: 1,
+            coefficients: 64,
+            metadata: 0,
+            segments: 4,
+        };
+        assert_eq!(walk(&whole()), Ok((frame, walked)));
     }
 
     #[test]

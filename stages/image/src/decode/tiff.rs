@@ -5,48 +5,130 @@ use std::io::Cursor;
 use std::ops::Range;
 
 use img2tokens_schemas::ImageFormat;
-use tiff::decoder::{BufferLayoutPreference, Decoder, DecodingResult};
+use tiff::decoder::{BufferLayoutPreference, Decoder};
 use tiff::tags::{ExtraSamples, SampleFormat, Tag};
 use tiff::{ColorType, TiffError};
 
 use super::color::Palette;
+use super::tiff_directory::Directory;
 use super::tiff_orientation::upright;
 use super::tiff_samples::{Form, Kind, Samples};
-use super::{Raster, tiff_chunks, tiff_patch};
+use super::{Raster, tiff_chunks, tiff_cost, tiff_patch, tiff_tables};
 use crate::ImageError;
-use crate::limits::{Limits, MAX_DECODE_BYTES};
+use crate::limits::{Cost, Limits, MAX_DECODE_BYTES, reserve, zeros};
 
 type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
 
 /// Tag 266's value for bytes whose least significant bit comes first.
 const LEAST_SIGNIFICANT_FIRST: u16 = 2;
 
+/// Tag 284's value for samples in a plane each.
+const PLANES: u16 = 2;
+
 /// Tag 262's value for indices into a colour map, and for grey.
 const PALETTE: u16 = 3;
 const BLACK_IS_ZERO: u16 = 1;
 
-pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Raster, ImageError> {
+/// What decoding takes.
+pub(crate) fn examine(bytes: &[u8], limits: Limits) -> Result<Cost, ImageError> {
+    let directory = directory(bytes)?;
     let mut reader = open(bytes)?;
     let (width, height) = reader.dimensions().map_err(refused)?;
-    limits.admit(width, height, 3)?;
+    limits.admit_sides(width, height)?;
+    let chunks = tiff_chunks::admitted(bytes, &mut reader).map_err(corrupt)?;
+    let first = |reader: &mut Reader<'_>, tag: Tag| {
+        let values = reader.find_tag_unsigned_vec::<u16>(tag).ok().flatten();
+        values.and_then(|values| values.iter().copied().max())
+    };
+    let tables = directory
+        .get(tiff_cost::JPEG_TABLES)
+        .map_or(0, |entry| entry.count);
+    let (chunk_width, chunk_height) = reader.chunk_dimensions();
+    let layout = tiff_cost::Layout {
+        width,
+        height,
+        bits: first(&mut reader, Tag::BitsPerSample).unwrap_or(1).into(),
+        samples: first(&mut reader, Tag::SamplesPerPixel).unwrap_or(1).into(),
+        planar: first(&mut reader, Tag::PlanarConfiguration) == Some(PLANES),
+        compression: first(&mut reader, Tag::Compression).unwrap_or(1),
+        turned: first(&mut reader, Tag::Orientation).is_some_and(|orientation| orientation != 1),
+        copied: first(&mut reader, Tag::FillOrder) == Some(LEAST_SIGNIFICANT_FIRST)
+            || first(&mut reader, Tag::PhotometricInterpretation) == Some(PALETTE)
+            || tables > tiff_tables::FEW as u64,
+        chunk_width,
+        chunk_height,
+    };
+    let (cost, visits) = tiff_cost::cost(&layout, &directory, bytes, &chunks).map_err(corrupt)?;
+    limits.admit(cost, || {
+        let count = chunks.len();
+        let sides = format!("{chunk_width} x {chunk_height}");
+        format!("{count} strips or tiles of {sides} pixels, {visits} blocks passed over in their JPEGs, {tables} bytes of tables")
+    })
+}
+
+/// The first directory, if no tag states more values than the file has.
+fn directory(bytes: &[u8]) -> Result<Directory, ImageError> {
+    let directory = Directory::read(bytes).ok_or_else(|| corrupt("a directory cut short"))?;
+    if !tiff_cost::values_are_there(&directory, bytes.len() as u64) {
+        return Err(corrupt("a tag states more values than the file has"));
+    }
+    Ok(directory)
+}
+
+pub(crate) fn decode(bytes: &[u8]) -> Result<Raster, ImageError> {
+    let mut reader = open(bytes)?;
     let chunks = tiff_chunks::admitted(bytes, &mut reader).map_err(corrupt)?;
     let mut tag = |tag| reader.find_tag_unsigned::<u16>(tag).ok().flatten();
     let orientation = tag(Tag::Orientation).unwrap_or(1);
     let mirrored = tag(Tag::FillOrder) == Some(LEAST_SIGNIFICANT_FIRST);
     let indexed = tag(Tag::PhotometricInterpretation) == Some(PALETTE);
 
-    // The decoder knows neither of these two: it is given a copy of the file that is without.
+    // The decoder knows neither of the first two, and reads long tables again and again: it is given a copy of the file
+    // that is without.
     let mut file = Cow::Borrowed(bytes);
     if mirrored {
-        mirror_bits(file.to_mut(), &chunks);
+        mirror_bits(owned(&mut file)?, &chunks);
     }
     let palette = indexed.then(|| color_map(&mut reader)).transpose()?;
     if indexed {
         let tag = Tag::PhotometricInterpretation.to_u16();
-        tiff_patch::set_short(file.to_mut(), tag, BLACK_IS_ZERO)
+        tiff_patch::set_short(owned(&mut file)?, tag, BLACK_IS_ZERO)
             .ok_or_else(|| corrupt("a directory cut short"))?;
     }
-    Ok(upright(decode_page(open(&file)?, palette, limits)?, orientation))
+    shorten_tables(&mut file)?;
+    drop((reader, chunks));
+    upright(decode_page(open(&file)?, palette)?, orientation)
+}
+
+/// Leaves of shared JPEG tables that are long the last of each alone.
+fn shorten_tables(file: &mut Cow<'_, [u8]>) -> Result<(), ImageError> {
+    let directory = directory(file)?;
+    let Some(entry) = directory.get(tiff_cost::JPEG_TABLES) else {
+        return Ok(());
+    };
+    let place = entry.values.start as usize..entry.values.end as usize;
+    let tables = file.get(place.clone()).unwrap_or_default();
+    if tables.len() <= tiff_tables::FEW {
+        return Ok(());
+    }
+    let broken = || corrupt("broken JPEG tables");
+    let short = tiff_tables::last_ones(tables).ok_or_else(broken)?;
+    let file = owned(file)?;
+    let target = file.get_mut(place.start..place.start + short.len());
+    target.ok_or_else(broken)?.copy_from_slice(&short);
+    directory
+        .set_count(file, entry, short.len() as u64)
+        .ok_or_else(broken)
+}
+
+/// The file in a copy that may be changed.
+fn owned<'a>(file: &'a mut Cow<'_, [u8]>) -> Result<&'a mut Vec<u8>, ImageError> {
+    if let Cow::Borrowed(bytes) = file {
+        let mut copy = reserve(bytes.len(), 0, 0)?;
+        copy.extend_from_slice(bytes);
+        *file = Cow::Owned(copy);
+    }
+    Ok(file.to_mut())
 }
 
 fn open(bytes: &[u8]) -> Result<Reader<'_>, ImageError> {
@@ -66,17 +148,9 @@ fn mirror_bits(file: &mut [u8], chunks: &[Range<usize>]) {
     }
 }
 
-fn decode_page(
-    mut decoder: Reader<'_>,
-    palette: Option<Palette>,
-    limits: Limits,
-) -> Result<Raster, ImageError> {
+fn decode_page(mut decoder: Reader<'_>, palette: Option<Palette>) -> Result<Raster, ImageError> {
     let (width, height) = decoder.dimensions().map_err(refused)?;
     let color = decoder.colortype().map_err(refused)?;
-    // A strip or tile as it is unpacked, all samples, and the RGB pixels.
-    let sample_bytes = u64::from(color.bit_depth().div_ceil(8)) * u64::from(color.num_samples());
-    limits.admit(width, height, 3 + 2 * sample_bytes)?;
-
     let layout = decoder.image_buffer_layout().map_err(refused)?;
     let samples = Samples {
         kind: kind(&mut decoder, color, palette)?,
@@ -84,9 +158,9 @@ fn decode_page(
         per_pixel: usize::from(color.num_samples()),
         width: width as usize,
     };
-    let mut data = DecodingResult::U8(Vec::new());
-    let layout = decoder.read_image_to_buffer(&mut data).map_err(refused)?;
-    let rgb = to_rgb(&samples, data.as_buffer(0).as_bytes(), &layout, height)?;
+    let mut data = zeros(layout.complete_len, width, height)?;
+    decoder.read_image_bytes(&mut data).map_err(refused)?;
+    let rgb = to_rgb(&samples, &data, &layout, height)?;
     if rgb.len() as u64 != u64::from(width) * u64::from(height) * 3 {
         return Err(corrupt("another number of samples than the tags state"));
     }
@@ -156,7 +230,7 @@ fn to_rgb(
     let stride = layout.row_stride.map_or(0, usize::from).max(1);
     let plane = layout.plane_stride.map_or(data.len(), usize::from).max(1);
     let planes: Vec<&[u8]> = data.chunks_exact(plane).take(layout.planes.max(1)).collect();
-    let mut rgb = Vec::with_capacity(samples.width * height as usize * 3);
+    let mut rgb = reserve(samples.width * height as usize * 3, samples.width as u32, height)?;
     for row in 0..height as usize {
         let rows = planes
             .iter()

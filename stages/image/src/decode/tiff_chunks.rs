@@ -21,6 +21,8 @@ pub(crate) enum ChunkError {
     Tags(#[from] TiffError),
     #[error("{found} strips or tiles for {width} x {height} pixels")]
     TooMany { found: usize, width: u32, height: u32 },
+    #[error("a JPEG in a strip or tile is broken")]
+    Jpeg(#[from] jpeg_markers::MarkerError),
     #[error("the strips or tiles are longer than the file together")]
     Overlap,
     #[error("a strip or tile outside the file")]
@@ -73,10 +75,11 @@ pub(crate) fn admitted(
     let compression = reader.find_tag_unsigned::<u16>(Tag::Compression)?;
     if compression == Some(CompressionMethod::ModernJPEG.to_u16()) {
         let (chunk_width, chunk_height) = reader.chunk_dimensions();
-        for frame in chunks
-            .iter()
-            .filter_map(|chunk| jpeg_markers::first_frame(bytes.get(chunk.clone())?))
-        {
+        for chunk in &chunks {
+            let Some(frame) = jpeg_markers::survey(bytes.get(chunk.clone()).unwrap_or_default())?.frame
+            else {
+                continue;
+            };
             if u32::from(frame.width) > chunk_width || u32::from(frame.height) > chunk_height {
                 return Err(ChunkError::LargeJpeg {
                     width: frame.width,

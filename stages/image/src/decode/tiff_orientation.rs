@@ -1,12 +1,14 @@
 //! The orientation of a TIFF, which Pillow applies when it loads one (of a JPEG it only reports it).
 
 use super::Raster;
+use crate::ImageError;
+use crate::limits::reserve;
 
 /// Turns a raster as tag 274 says: 1 is upright; from 5 on, rows and columns are exchanged.
-pub(crate) fn upright(raster: Raster, orientation: u16) -> Raster {
+pub(crate) fn upright(raster: Raster, orientation: u16) -> Result<Raster, ImageError> {
     let Raster { width, height, rgb } = raster;
     if !(2..=8).contains(&orientation) {
-        return Raster { width, height, rgb };
+        return Ok(Raster { width, height, rgb });
     }
     let exchanged = orientation >= 5;
     let (columns, rows) = if exchanged {
@@ -15,7 +17,7 @@ pub(crate) fn upright(raster: Raster, orientation: u16) -> Raster {
         (width, height)
     };
     let (pixels, _) = rgb.as_chunks::<3>();
-    let mut turned = Vec::with_capacity(rgb.len());
+    let mut turned = reserve(rgb.len(), width, height)?;
     for (y, x) in (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x))) {
         let (from_right, from_bottom) = (columns - 1 - x, rows - 1 - y);
         let (x, y) = match orientation {
@@ -34,11 +36,11 @@ pub(crate) fn upright(raster: Raster, orientation: u16) -> Raster {
                 .unwrap_or_default(),
         );
     }
-    Raster {
+    Ok(Raster {
         width: columns,
         height: rows,
         rgb: turned,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -57,7 +59,8 @@ mod tests {
                     rgb,
                 },
                 orientation,
-            );
+            )
+            .unwrap();
             let letters: String = turned
                 .rgb
                 .iter()

@@ -5,6 +5,7 @@ use rusty_av1d::{Picture, PixelLayout, PlanarImageComponent};
 
 use super::{Raster, avif};
 use crate::ImageError;
+use crate::limits::reserve;
 
 /// How colours were coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +163,7 @@ pub(crate) fn to_rgb(picture: &Picture, coding: Coding) -> Result<Raster, ImageE
         [PlanarImageComponent::U, PlanarImageComponent::V]
             .map(|component| plane(component, (half_width, half_height)))
     });
-    let mut rgb = Vec::with_capacity(width * height * 3);
+    let mut rgb = reserve(width * height * 3, picture.width(), picture.height())?;
     for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
         let level = scale.luma(luma.value(x, y));
         let color = match &chroma {

@@ -26,6 +26,33 @@ pub(super) fn resize(task: Task<'_>) -> Option<Vec<u8>> {
     Some(simd.vectorize(Passes { simd, task }))
 }
 
+/// The row filter alone, or nothing where the machine has no AVX2.
+pub(super) fn narrow(rgb: &[u8], columns: usize, side: usize) -> Option<Vec<u8>> {
+    let simd = V3::try_new()?;
+    Some(simd.vectorize(Rows {
+        simd,
+        rgb,
+        columns,
+        side,
+    }))
+}
+
+struct Rows<'a> {
+    simd: V3,
+    rgb: &'a [u8],
+    columns: usize,
+    side: usize,
+}
+
+impl NullaryFnOnce for Rows<'_> {
+    type Output = Vec<u8>;
+
+    #[inline(always)]
+    fn call(self) -> Vec<u8> {
+        filter_rows(self.simd, self.rgb, self.columns, self.side)
+    }
+}
+
 struct Passes<'a> {
     simd: V3,
     task: Task<'a>,

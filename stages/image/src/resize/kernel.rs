@@ -12,29 +12,84 @@ pub(super) struct Kernel {
     pub(super) weights: Vec<i32>,
 }
 
-/// The kernels that make `to` values of `from` ones, both at least 1.
+/// The filter that makes `to` values of `from` ones, both at least 1.
 ///
 /// Where the result is smaller the filter is widened by the scale: every value of the source counts (antialiasing).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Filter {
+    from: usize,
+    scale: f64,
+    stretch: f64,
+}
+
+impl Filter {
+    pub(super) fn new(from: usize, to: usize) -> Self {
+        let scale = from as f64 / to as f64;
+        Self {
+            from,
+            scale,
+            stretch: scale.max(1.0),
+        }
+    }
+
+    /// The values of the source that make value `place` of the result.
+    pub(super) fn window(self, place: usize) -> Window {
+        let support = 2.0 * self.stretch;
+        let center = (place as f64 + 0.5) * self.scale;
+        Window {
+            first: (center - support + 0.5).max(0.0) as usize,
+            end: ((center + support + 0.5) as usize).min(self.from),
+            center,
+            shrink: 1.0 / self.stretch,
+        }
+    }
+}
+
+/// Consecutive values of the source, `first` to `end`, and how they are weighted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    pub(super) first: usize,
+    pub(super) end: usize,
+    center: f64,
+    shrink: f64,
+}
+
+impl Window {
+    /// The weight of a value of the source before the weights of its window are made to sum to one.
+    fn weight(self, index: usize) -> f64 {
+        cubic((index as f64 - self.center + 0.5) * self.shrink)
+    }
+
+    /// The sum of all weights, in their order: the integers made of them depend on it.
+    pub(super) fn total(self) -> f64 {
+        (self.first..self.end).map(|index| self.weight(index)).sum()
+    }
+
+    /// The weight of a value of the source, in units of `2^-FRACTION_BITS`.
+    pub(super) fn fixed(self, index: usize, total: f64) -> i32 {
+        normal(self.weight(index), total)
+    }
+}
+
+/// The kernels that make `to` values of `from` ones, both at least 1.
 pub(super) fn kernels(from: usize, to: usize) -> Vec<Kernel> {
-    let scale = from as f64 / to as f64;
-    let stretch = scale.max(1.0);
-    let support = 2.0 * stretch;
+    let filter = Filter::new(from, to);
     let kernel = |place: usize| {
-        let center = (place as f64 + 0.5) * scale;
-        let first = (center - support + 0.5).max(0.0) as usize;
-        let end = ((center + support + 0.5) as usize).min(from);
-        let weight = |index: usize| cubic((index as f64 - center + 0.5) * (1.0 / stretch));
-        let weights: Vec<f64> = (first..end).map(weight).collect();
+        let window = filter.window(place);
+        let weights: Vec<f64> = (window.first..window.end)
+            .map(|index| window.weight(index))
+            .collect();
         let total: f64 = weights.iter().sum();
-        let weights = weights
-            .iter()
-            .map(|weight| fixed(if total == 0.0 { *weight } else { weight / total }));
         Kernel {
-            first,
-            weights: weights.collect(),
+            first: window.first,
+            weights: weights.iter().map(|weight| normal(*weight, total)).collect(),
         }
     };
     (0..to).map(kernel).collect()
+}
+
+fn normal(weight: f64, total: f64) -> i32 {
+    fixed(if total == 0.0 { weight } else { weight / total })
 }
 
 /// Keys' cubic with a = -0.5.

@@ -12,7 +12,7 @@ pub(super) fn resize(task: Task<'_>) -> Vec<u8> {
 }
 
 /// `[rows, columns, 3]` to `[rows, side, 3]`.
-fn filter_rows(rgb: &[u8], columns: usize, side: usize) -> Vec<u8> {
+pub(super) fn filter_rows(rgb: &[u8], columns: usize, side: usize) -> Vec<u8> {
     let kernels = kernels(columns, side);
     let mut narrow = Vec::with_capacity(rgb.len() / columns * side);
     for row in rgb.chunks_exact(columns * RGB) {

@@ -11,3 +11,33 @@ pub fn read(path: &str) -> Vec<u8> {
         .join(path);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
+
+/// The project's shared folder: `IMG2TOKENS_SHARED`, or `shared` beside a folder above this crate.
+fn shared() -> PathBuf {
+    if let Some(folder) = std::env::var_os("IMG2TOKENS_SHARED") {
+        return folder.into();
+    }
+    let above = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .map(|folder| folder.join("shared"));
+    let found = above
+        .into_iter()
+        .find(|folder| folder.join("images/expected.csv").is_file());
+    found.expect("no folder above this crate has shared/images/expected.csv; set IMG2TOKENS_SHARED")
+}
+
+/// Every file of the shared corpus, by name.
+#[allow(dead_code, reason = "not every test file walks over all")]
+pub fn files() -> impl Iterator<Item = (String, Vec<u8>)> {
+    let folder = shared().join("images/files");
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    entries.map(|entry| {
+        let name = entry
+            .expect("an entry")
+            .file_name()
+            .to_string_lossy()
+            .into_owned();
+        let bytes = read(&format!("images/files/{name}"));
+        (name, bytes)
+    })
+}

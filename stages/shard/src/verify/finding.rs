@@ -1,5 +1,7 @@
 //! What is wrong, and where.
 
+use img2tokens_schemas::shown::{message, shown};
+
 /// Something wrong with an output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -14,9 +16,11 @@ pub struct Finding {
 /// `FILE: row N: what`.
 impl std::fmt::Display for Finding {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Words and text from outside together: cut as a message is, and not escaped a second time.
+        let (file, what) = (shown(&self.file), message(&self.what));
         match self.row {
-            Some(row) => write!(formatter, "{}: row {row}: {}", self.file, self.what),
-            None => write!(formatter, "{}: {}", self.file, self.what),
+            Some(row) => write!(formatter, "{file}: row {row}: {what}"),
+            None => write!(formatter, "{file}: {what}"),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
-use arrow_array::{Array, ArrayRef, BinaryArray, Float64Array, LargeBinaryArray, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, BinaryViewArray, Float64Array, RecordBatch, StringViewArray};
 use arrow_schema::{ArrowError, DataType};
 use bytes::Bytes;
 use img2tokens_schemas::FailureReason;
@@ -12,12 +12,13 @@ use img2tokens_schemas::FailureReason;
 use super::documents::DocumentCells;
 use crate::columns::Kind;
 use crate::draft::{Draft, digest_of_binary, digest_of_text};
+use crate::records::MAX_RECORD_BYTES;
 use crate::{Columns, Filter, SourceConfig};
 
 /// A batch's columns by what they are for.
 pub(super) struct Cells {
     url: Option<TextColumn>,
-    image: Option<LargeBinaryArray>,
+    image: Option<BinaryViewArray>,
     caption: Option<TextColumn>,
     further_captions: Vec<TextColumn>,
     key: Option<TextColumn>,
@@ -122,36 +123,36 @@ pub(super) fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a Array
 }
 
 /// The pictures of a binary column or of a Hugging Face image struct.
-fn image_column(column: &ArrayRef) -> Result<LargeBinaryArray, ArrowError> {
+fn image_column(column: &ArrayRef) -> Result<BinaryViewArray, ArrowError> {
     let binary = match column.as_struct_opt() {
-        None => arrow_cast::cast(column, &DataType::LargeBinary)?,
+        None => arrow_cast::cast(column, &DataType::BinaryView)?,
         Some(images) => {
             let bytes = images
                 .column_by_name("bytes")
                 .ok_or_else(|| ArrowError::SchemaError("the image struct has no `bytes`".to_owned()))?;
-            arrow_cast::cast(bytes, &DataType::LargeBinary)?
+            arrow_cast::cast(bytes, &DataType::BinaryView)?
         }
     };
-    Ok(binary.as_binary::<i64>().clone())
+    Ok(binary.as_binary_view().clone())
 }
 
 /// A column of text, marked as such or not.
 enum TextColumn {
-    Text(StringArray),
-    Bytes(BinaryArray),
+    Text(StringViewArray),
+    Bytes(BinaryViewArray),
 }
 
 impl TextColumn {
     fn new(column: &ArrayRef) -> Result<Self, ArrowError> {
         Ok(match Kind::of(column.data_type()) {
             Kind::Binary => Self::Bytes(
-                arrow_cast::cast(column, &DataType::Binary)?
-                    .as_binary::<i32>()
+                arrow_cast::cast(column, &DataType::BinaryView)?
+                    .as_binary_view()
                     .clone(),
             ),
             _ => Self::Text(
-                arrow_cast::cast(column, &DataType::Utf8)?
-                    .as_string::<i32>()
+                arrow_cast::cast(column, &DataType::Utf8View)?
+                    .as_string_view()
                     .clone(),
             ),
         })
@@ -172,6 +173,14 @@ fn value_at<T>(is_null: bool, value: impl FnOnce() -> T) -> Option<T> {
 /// A cell's text; one that is no text fails the row.
 fn text_at(draft: &mut Draft, column: Option<&TextColumn>, row: usize, role: &str) -> Option<String> {
     let cell = column?.get(row)?;
+    if cell.len() > MAX_RECORD_BYTES {
+        let detail = format!(
+            "the {role} has {} bytes, at most {MAX_RECORD_BYTES} are allowed",
+            cell.len()
+        );
+        draft.fail(FailureReason::TooLarge, detail);
+        return None;
+    }
     match std::str::from_utf8(&cell) {
         Ok(text) => Some(text.to_owned()),
         Err(error) => {

@@ -15,8 +15,13 @@ use crate::object::Object;
 const FIRST_WINDOW_BYTES: u64 = 128 << 10;
 /// What a request asks for at most unless a page is larger: windows double as reading goes on.
 const LARGEST_WINDOW_BYTES: u64 = 1 << 20;
-/// The largest page or footer: a length beyond is a broken header's.
+/// The largest page: a length beyond is a broken header's.
 const LARGEST_READ_BYTES: usize = 512 << 20;
+/// The largest footer: what it is decoded to takes several times as much.
+const LARGEST_FOOTER_BYTES: u64 = 64 << 20;
+/// What a file ends with: the length of its footer, and this.
+const END: &[u8] = b"PAR1";
+const END_BYTES: u64 = 8;
 /// What is read ahead of the footer's own request; most footers fit.
 const FOOTER_WINDOW_BYTES: u64 = 64 << 10;
 
@@ -85,6 +90,26 @@ impl Chunks {
         let mut windows = self.lock();
         windows.chunks = chunks;
         windows.most = 2 * columns.max(1);
+    }
+
+    /// The bytes of the footer.
+    pub(crate) fn footer(&self) -> Result<Bytes> {
+        let broken = |problem: &str| ParquetError::General(problem.to_owned());
+        let end = self.object.size.checked_sub(END_BYTES);
+        let end = end.ok_or_else(|| ParquetError::EOF("it is too short".to_owned()))?;
+        let tail = self.bytes_from(end, END_BYTES)?;
+        let (length, magic) = tail.split_at_checked(4).ok_or_else(|| broken("it ends early"))?;
+        let length = length.try_into().map(u32::from_le_bytes);
+        let length = u64::from(length.map_err(|_| broken("it ends early"))?);
+        if !magic.starts_with(END) {
+            return Err(broken("it does not end like Parquet, or is encrypted"));
+        }
+        if length > LARGEST_FOOTER_BYTES {
+            return Err(broken("its footer has more than 64 MiB"));
+        }
+        let start = end.checked_sub(length);
+        let start = start.ok_or_else(|| broken("its footer is longer than the file"))?;
+        self.get_bytes(start, usize::try_from(length)?)
     }
 
     /// The error that stopped the reader, if one did.
@@ -197,6 +222,13 @@ pub(crate) struct ChunkRead {
     chunks: Chunks,
     position: u64,
     window: Bytes,
+}
+
+impl ChunkRead {
+    /// What comes next, at least `length` bytes unless the file ends before.
+    pub(crate) fn ahead(&self, length: u64) -> io::Result<Bytes> {
+        self.chunks.bytes_from(self.position, length)
+    }
 }
 
 impl Read for ChunkRead {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, Int64Array, ListArray, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, Int64Array, ListArray, RecordBatch, StringViewArray};
 use arrow_schema::{ArrowError, DataType, Field};
 use img2tokens_schemas::{Failure, Part};
 
@@ -25,7 +25,7 @@ enum Images {
     Urls(TextLists),
     Matched {
         lists: ListArray,
-        urls: StringArray,
+        urls: StringViewArray,
         texts: Int64Array,
     },
 }
@@ -87,7 +87,7 @@ impl Images {
             arrow_cast::cast(field, &data_type)
         };
         Ok(Self::Matched {
-            urls: field(URL_FIELD, DataType::Utf8)?.as_string::<i32>().clone(),
+            urls: field(URL_FIELD, DataType::Utf8View)?.as_string_view().clone(),
             texts: field(TEXT_FIELD, DataType::Int64)?
                 .as_primitive::<Int64Type>()
                 .clone(),
@@ -99,14 +99,14 @@ impl Images {
 /// A column of lists of text.
 struct TextLists {
     lists: ListArray,
-    items: StringArray,
+    items: StringViewArray,
 }
 
 impl TextLists {
     fn new(column: &ArrayRef) -> Result<Self, ArrowError> {
-        let item = Arc::new(Field::new("element", DataType::Utf8, true));
+        let item = Arc::new(Field::new("element", DataType::Utf8View, true));
         let lists = as_lists(&arrow_cast::cast(column, &DataType::List(item))?)?;
-        let items = lists.values().as_string::<i32>().clone();
+        let items = lists.values().as_string_view().clone();
         Ok(Self { lists, items })
     }
 

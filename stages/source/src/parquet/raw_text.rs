@@ -12,9 +12,11 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{FileMetaData, ParquetMetaDataBuilder};
 use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 
+use super::views::viewed;
 use crate::columns::Kind;
 
-/// The metadata with the named columns unmarked where they are text at the top of the schema; the rest is as it was.
+/// The metadata with the named columns unmarked where they are text at the top of the schema, and all text and bytes read as
+/// views; the rest is as it was.
 pub(super) fn unmark(
     metadata: &ArrowReaderMetadata,
     names: &[&str],
@@ -28,11 +30,14 @@ pub(super) fn unmark(
     for (field, column) in metadata.schema().fields().iter().zip(root.get_fields()) {
         match unmarked(column).filter(|_| is_text(field)) {
             Some(plain) => {
-                fields.push(Arc::new(field.as_ref().clone().with_data_type(DataType::Binary)));
+                fields.push(Arc::new(
+                    field.as_ref().clone().with_data_type(DataType::BinaryView),
+                ));
                 columns.push(Arc::new(plain?));
             }
             None => {
-                fields.push(field.clone());
+                let data_type = viewed(field.data_type());
+                fields.push(Arc::new(field.as_ref().clone().with_data_type(data_type)));
                 columns.push(column.clone());
             }
         }

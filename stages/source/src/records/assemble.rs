@@ -9,7 +9,7 @@ use crate::object::Object;
 use crate::{Extent, RowBatch, SourceConfig, SourceError, Survey, kept};
 
 /// How many bytes of the file's records a batch may hold before it is given out.
-const BATCH_BYTES: usize = 8 << 20;
+const BATCH_BYTES: u64 = 8 << 20;
 
 /// The rows of `extent`, a batch at a time.
 pub(crate) fn batches(
@@ -66,8 +66,10 @@ impl Assembler {
                 break;
             };
             if self.passes(&record) {
-                held_bytes += record.bytes;
+                let bytes = record.bytes as u64;
                 let (draft, kept) = self.draft(record);
+                // Of a record that cannot be read only the words about it are held.
+                held_bytes += bytes.max(draft.bytes());
                 drafts.push(Placed {
                     index: first + rows_read,
                     kept_row: kept_rows.len(),
@@ -138,6 +140,8 @@ impl Assembler {
         let mut value = |field: &arrow_schema::FieldRef| {
             let value = fields.get_mut(field.name()).map(Value::take).unwrap_or_default();
             match kept::fits(&value, field.data_type()) {
+                // As text, which takes less than the tree of it.
+                true if value.is_array() || value.is_object() => Value::String(value.to_string()),
                 true => value,
                 false => {
                     let (name, data_type) = (field.name(), field.data_type());

@@ -1,5 +1,6 @@
 //! What one pass over a file of records tells.
 
+use std::collections::HashMap;
 use std::io::Read;
 
 use arrow_schema::Fields;
@@ -87,13 +88,20 @@ fn survey_jsonl(object: &Object, config: &SourceConfig, survey: &mut Survey) -> 
     let mut looked_at = 0;
     count(object, config, survey, &mut lines, |piece| {
         looked_at += 1;
-        if looked_at <= LOOKED_AT || !config.keep_columns.is_empty() {
+        if looked_at <= LOOKED_AT || !config.keep_columns.is_empty() || seen.columns.is_empty() {
             // A record that is broken is a row that fails; here it just tells nothing.
             if let Ok(record) = jsonl::object(piece) {
                 seen.see(&record);
             }
         }
     })?;
+    if seen.columns.is_empty() && survey.rows > Some(0) {
+        return Err(SourceError::Corrupt {
+            input: object.name.to_string(),
+            place: "its records".to_owned(),
+            problem: "none is a JSON object that names a column".to_owned(),
+        });
+    }
     if survey.rows == Some(0) {
         survey.kept = seen.kept(config);
         return Ok(());
@@ -127,6 +135,7 @@ fn survey_samples(object: &Object, config: &SourceConfig, survey: &mut Survey) -
     }
     .resolve_metadata(config)?;
     survey.kept = seen.kept(config);
+    survey.rows = None;
     survey.extents = vec![Extent::uncounted()];
     Ok(())
 }
@@ -166,18 +175,23 @@ fn count<R: Read>(
 #[derive(Default)]
 struct Seen {
     columns: Vec<(String, JsonType)>,
+    places: HashMap<String, usize>,
 }
 
 impl Seen {
     /// How many different keys are told apart: a file of more is no table.
     const MOST: usize = 1_000;
+    /// The longest key that is one of a column.
+    const LONGEST: usize = 1 << 10;
 
     fn see(&mut self, record: &Map<String, Value>) {
         for (name, value) in record {
             let json_type = JsonType::of(value);
-            if let Some((_, known)) = self.columns.iter_mut().find(|(known, _)| known == name) {
+            let place = self.places.get(name);
+            if let Some((_, known)) = place.and_then(|place| self.columns.get_mut(*place)) {
                 *known = known.widen(json_type);
-            } else if self.columns.len() < Self::MOST {
+            } else if self.columns.len() < Self::MOST && name.len() <= Self::LONGEST {
+                self.places.insert(name.clone(), self.columns.len());
                 self.columns.push((name.clone(), json_type));
             }
         }

@@ -6,11 +6,12 @@ use std::io::Read;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use img2tokens_schemas::{Failure, FailureReason};
+use img2tokens_schemas::FailureReason;
 
 use super::archive::{Archive, ArchiveError, Member};
 use super::{MAX_RECORD_BYTES, ReadRecords, Record};
 use crate::SourceError;
+use crate::draft::failure;
 
 const IMAGE_EXTENSIONS: &[&str] = &[
     "jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "img",
@@ -99,22 +100,19 @@ impl<R: Read> Samples<R> {
             MAX_RECORD_BYTES as u64
         };
         let name = &member.name;
-        let failure = if let Some(what) = member.unreadable {
-            Some(Failure::new(
-                FailureReason::CorruptRow,
-                format!("`{name}` is {what}"),
-            ))
+        let fault = if let Some(what) = member.unreadable {
+            Some(failure(FailureReason::CorruptRow, format!("`{name}` is {what}")))
         } else if member.size > most {
             let detail = format!("`{name}` has {} bytes, at most {most} are allowed", member.size);
-            Some(Failure::new(FailureReason::TooLarge, detail))
+            Some(failure(FailureReason::TooLarge, detail))
         } else {
             let content = self.archive.content()?;
             sample.bytes += content.len();
             fill(sample, extension, content)
                 .err()
-                .map(|problem| Failure::new(FailureReason::CorruptRow, format!("`{name}`: {problem}")))
+                .map(|problem| failure(FailureReason::CorruptRow, format!("`{name}`: {problem}")))
         };
-        sample.failure = sample.failure.take().or(failure);
+        sample.failure = sample.failure.take().or(fault);
         Ok(())
     }
 }

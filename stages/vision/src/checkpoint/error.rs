@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use img2tokens_schemas::shown;
+
 use super::{ArchiveError, TensorDtype};
 use crate::ConfigError;
 
@@ -9,7 +11,7 @@ use crate::ConfigError;
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     /// A file cannot be opened, read or mapped.
-    #[error("{}", path.display())]
+    #[error("{}", shown(path.display()))]
     Read {
         /// The file.
         path: PathBuf,
@@ -17,13 +19,13 @@ pub enum CheckpointError {
         source: std::io::Error,
     },
     /// The directory holds no model in a form we know.
-    #[error("{}: neither model.safetensors nor visual_tokenizer/{{eva_vitg_psz14,tokenizer_encoder}}.bin", path.display())]
+    #[error("{}: neither model.safetensors nor visual_tokenizer/{{eva_vitg_psz14,tokenizer_encoder}}.bin", shown(path.display()))]
     NoModel {
         /// The directory.
         path: PathBuf,
     },
     /// The model lacks a part that a setting needs.
-    #[error("{model} has no {part}: neither {} nor {}", files[0], files[1])]
+    #[error("{model} has no {part}: neither {} nor {}", files[0], files[1], model = shown(model))]
     NoPart {
         /// The model.
         model: String,
@@ -33,13 +35,13 @@ pub enum CheckpointError {
         files: [&'static str; 2],
     },
     /// There are weights without the shapes they have.
-    #[error("{}: model.safetensors needs a config.json beside it", path.display())]
+    #[error("{}: model.safetensors needs a config.json beside it", shown(path.display()))]
     NoConfig {
         /// The directory.
         path: PathBuf,
     },
     /// `config.json` is not JSON, or not of a model.
-    #[error("{}", path.display())]
+    #[error("{}", shown(path.display()))]
     ConfigSyntax {
         /// The file.
         path: PathBuf,
@@ -47,7 +49,7 @@ pub enum CheckpointError {
         source: serde_json::Error,
     },
     /// A config is given for a model that is generated.
-    #[error("{}: the shapes of {model} are fixed, it takes no other config", path.display())]
+    #[error("{}: the shapes of {model} are fixed, it takes no other config", shown(path.display()), model = shown(model))]
     FixedConfig {
         /// The file of the config.
         path: PathBuf,
@@ -55,7 +57,7 @@ pub enum CheckpointError {
         model: String,
     },
     /// The config's numbers are no model.
-    #[error("the config of {}", path.display())]
+    #[error("the config of {}", shown(path.display()))]
     Config {
         /// The file or directory.
         path: PathBuf,
@@ -63,7 +65,7 @@ pub enum CheckpointError {
         source: ConfigError,
     },
     /// Not a safetensors file.
-    #[error("{}: not a safetensors file: {reason}", path.display())]
+    #[error("{}: not a safetensors file: {reason}", shown(path.display()), reason = shown(reason))]
     Safetensors {
         /// The file.
         path: PathBuf,
@@ -71,7 +73,7 @@ pub enum CheckpointError {
         reason: String,
     },
     /// Not a PyTorch file.
-    #[error("{}: not a PyTorch file of weights", path.display())]
+    #[error("{}: not a PyTorch file of weights", shown(path.display()))]
     Torch {
         /// The file.
         path: PathBuf,
@@ -79,7 +81,7 @@ pub enum CheckpointError {
         source: ArchiveError,
     },
     /// The file lacks a tensor that the model needs.
-    #[error("{}: tensor `{key}` {expected:?} is missing", path.display())]
+    #[error("{}: tensor `{key}` {expected:?} is missing", shown(path.display()), key = shown(key))]
     Missing {
         /// The file.
         path: PathBuf,
@@ -89,7 +91,7 @@ pub enum CheckpointError {
         expected: Vec<usize>,
     },
     /// A tensor has another shape than the config says.
-    #[error("{}: tensor `{key}` has shape {found:?}, expected {expected:?}", path.display())]
+    #[error("{}: tensor `{key}` has shape {found:?}, expected {expected:?}", shown(path.display()), key = shown(key))]
     Shape {
         /// The file.
         path: PathBuf,
@@ -101,7 +103,7 @@ pub enum CheckpointError {
         found: Vec<usize>,
     },
     /// A tensor's numbers are no floats that we read.
-    #[error("{}: tensor `{key}` holds {found}, expected one of {:?}", path.display(), TensorDtype::ALL)]
+    #[error("{}: tensor `{key}` holds {found}, expected one of {:?}", shown(path.display()), TensorDtype::ALL, key = shown(key))]
     Dtype {
         /// The file.
         path: PathBuf,
@@ -111,7 +113,7 @@ pub enum CheckpointError {
         found: String,
     },
     /// A tensor's bytes are not all there.
-    #[error("{}: tensor `{key}` {shape:?} needs {needed} bytes, {found} are there", path.display())]
+    #[error("{}: tensor `{key}` {shape:?} needs {needed} bytes, {found} are there", shown(path.display()), key = shown(key))]
     Truncated {
         /// The file.
         path: PathBuf,
@@ -125,7 +127,7 @@ pub enum CheckpointError {
         found: usize,
     },
     /// A tensor's numbers do not lie in row-major order.
-    #[error("{}: tensor `{key}` {shape:?} is not contiguous (strides {strides:?})", path.display())]
+    #[error("{}: tensor `{key}` {shape:?} is not contiguous (strides {strides:?})", shown(path.display()), key = shown(key))]
     Strided {
         /// The file.
         path: PathBuf,

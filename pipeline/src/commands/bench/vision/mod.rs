@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cli::BenchVisionArgs;
 use crate::config::Vision;
+use crate::console::print_line;
 use crate::exit::{Exit, Failed};
 use crate::model::{self, Devices, Loaded};
 use pictures::Pictures;
@@ -48,7 +49,7 @@ pub(super) fn vision(args: &BenchVisionArgs) -> Result<Exit, Failed> {
     {
         report.extend(measured);
     }
-    println!("{report}");
+    print_line(report).map_err(Failed::run)?;
     Ok(Exit::Done)
 }
 
