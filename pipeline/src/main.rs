@@ -11,7 +11,7 @@ use img2tokens::{commands, console, exit, logging, people};
 fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(cli) => execute(cli),
-        Err(refused) => end(people::command_line(&refused)),
+        Err(refused) => end(people::command_line(refused)),
     }
 }
 

@@ -2,15 +2,18 @@
 //! form, and what clap says of a command line. Whatever came from outside and was not wrapped in
 //! [`img2tokens_schemas::shown`] on its way is escaped here; our own line breaks and colours stay.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::io::{self, IsTerminal, Write};
 
-use img2tokens_schemas::shown::{is_hidden, message, screen};
+use clap::Parser;
+use img2tokens_schemas::shown::{message, screen, shown};
 use tracing::field::Field;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
+use crate::cli::Cli;
 use crate::console::{self, Output};
 use crate::exit::{Exit, Failed};
 
@@ -54,21 +57,18 @@ pub(crate) fn log_fields() -> impl for<'writer> FormatFields<'writer> + Send + S
     .delimited(" ")
 }
 
-/// Prints what clap has to say, help or a complaint, and tells how the program ends. Its colours are kept where the
-/// command line has brought nothing into it that acts on a terminal.
+/// Prints what clap has to say of this process's command line, help or a complaint, and tells how the program ends.
 ///
 /// # Errors
 /// If help cannot be printed. A complaint that cannot be is passed over: the exit code says it as well.
-pub fn command_line(error: &clap::Error) -> Result<Exit, Failed> {
+pub fn command_line(error: clap::Error) -> Result<Exit, Failed> {
+    // Clap repeats arguments as they are, their lines and colours among its own: the same is said of escaped ones.
+    let arguments = std::env::args_os().map(|argument| shown(argument.to_string_lossy()).to_string());
+    let error = Cli::try_parse_from(arguments).err().unwrap_or(error);
     let styled = error.render();
-    let text = styled.to_string();
-    let is_hostile = text.contains(|character| character != '\n' && is_hidden(character));
-    let shown = |is_terminal: bool| {
-        if is_terminal && !is_hostile {
-            styled.ansi().to_string()
-        } else {
-            screen(&text).into_owned()
-        }
+    let shown = |is_terminal: bool| match screen(&styled.to_string()) {
+        Cow::Borrowed(_) if is_terminal => styled.ansi().to_string(),
+        screened => screened.into_owned(),
     };
     if error.use_stderr() {
         console::say(shown(io::stderr().is_terminal()).trim_end());
@@ -81,6 +81,8 @@ pub fn command_line(error: &clap::Error) -> Result<Exit, Failed> {
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
+
+    use img2tokens_schemas::shown::is_hidden;
 
     use super::*;
 
