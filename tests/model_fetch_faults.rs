@@ -32,6 +32,47 @@ fn the_token_goes_to_the_hub_and_to_no_host_it_redirects_to() {
 }
 
 #[test]
+fn the_token_ends_for_good_where_the_host_changes() {
+    let scene = Scene::published();
+    scene.hub.wander();
+    let output = scene.command(&[]).env("HF_TOKEN", "hf_secret").output().unwrap();
+    directory(&output);
+    let requests = scene.hub.take_requests();
+    let wandered = requests
+        .iter()
+        .filter(|request| request.path.starts_with("/again/"));
+    // The revision's facts and two files, each asked of the foreign host, and once more where it sends on.
+    assert_eq!(wandered.count(), 3, "{requests:?}");
+    for request in requests.iter().filter(|request| request.at_store) {
+        assert_eq!(request.authorization, None, "{request:?}");
+    }
+}
+
+#[test]
+fn a_size_that_no_model_has_is_refused_before_anything_is_written() {
+    for size in [1 << 62, u64::MAX] {
+        let scene = Scene::published();
+        scene.hub.state_size(size);
+        let line = scene.complaint(&[], 1);
+        assert!(
+            line.contains(ENCODER) && line.contains(&size.to_string()),
+            "{line}"
+        );
+        assert!(!scene.cache().exists());
+    }
+}
+
+#[test]
+fn a_password_in_the_endpoint_is_neither_sent_nor_shown() {
+    let scene = Scene::published();
+    let endpoint = scene.hub.endpoint().replace("http://", "http://me:secret@");
+    let output = scene.command(&[]).env("HF_ENDPOINT", endpoint).output().unwrap();
+    let line = refusal(&output, 2);
+    assert!(line.contains("HF_TOKEN") && !line.contains("secret"), "{line}");
+    assert_eq!(scene.hub.take_requests(), []);
+}
+
+#[test]
 fn the_token_may_stand_in_a_file() {
     for place in ["token", "elsewhere"] {
         let scene = Scene::published();

@@ -1,5 +1,9 @@
 //! README's tables say what the program has: every config key with its default, every column, every failure reason.
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -42,7 +46,11 @@ fn every_config_key_stands_in_its_table_with_its_default() {
             panic!("{row:?}")
         };
         if first.starts_with("**") {
-            quoted(first).next().unwrap().trim_matches(['[', ']']).clone_into(&mut section);
+            quoted(first)
+                .next()
+                .unwrap()
+                .trim_matches(['[', ']'])
+                .clone_into(&mut section);
         } else {
             let keys = quoted(first).map(|key| (key, default));
             shown.entry(section.clone()).or_default().extend(keys);
@@ -67,7 +75,8 @@ fn every_config_key_stands_in_its_table_with_its_default() {
 /// none, empty, or made by the program.
 fn assert_default(key: &str, cell: &str, default: &Value) {
     let values: Vec<&str> = quoted(cell).collect();
-    let is_literal = values.len() == 1 && cell.starts_with('`') && cell.ends_with('`') && !cell.contains("VERSION");
+    let is_literal =
+        values.len() == 1 && cell.starts_with('`') && cell.ends_with('`') && !cell.contains("VERSION");
     if is_literal {
         let stated = format!("value = {}", values[0]).parse::<toml::Table>();
         let stated = stated.unwrap_or_else(|error| panic!("{key}: {cell}: {error}"));
@@ -76,7 +85,10 @@ fn assert_default(key: &str, cell: &str, default: &Value) {
             (Some(stated), Some(default)) => stated.to_bits() == default.to_bits(),
             _ => stated == *default,
         };
-        assert!(alike, "README says that {key} is {cell} by default; it is {default}");
+        assert!(
+            alike,
+            "README says that {key} is {cell} by default; it is {default}"
+        );
         return;
     }
     let has_no_value = match default {
@@ -86,7 +98,10 @@ fn assert_default(key: &str, cell: &str, default: &Value) {
         Value::String(text) => text.is_empty() || text.contains("img2tokens/"),
         _ => false,
     };
-    assert!(has_no_value, "README says {cell:?} of {key}, whose default is {default}");
+    assert!(
+        has_no_value,
+        "README says {cell:?} of {key}, whose default is {default}"
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::cli::LogFormat;
 use crate::console::Messages;
 
 /// Warnings; but the hub's client also logs what it returns as an error, and a store's that it waits for the store.
-const LEVELS: &str = "warn,hf_hub=off,object_store::client::retry=info";
+const LEVELS: &str = "warn,object_store::client::retry=info";
 
 /// Starts logging at the level `RUST_LOG` asks for, by default warnings.
 pub fn start(format: LogFormat) {

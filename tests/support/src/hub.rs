@@ -74,6 +74,8 @@ struct State {
     faults: HashMap<String, HubFault>,
     seen: Vec<HubRequest>,
     store: String,
+    wanders: bool,
+    stated_size: Option<u64>,
 }
 
 type Shared = Mutex<State>;
@@ -122,6 +124,17 @@ impl HubServer {
     /// Lets the file be served with this fault from now on.
     pub fn break_file(&self, path: &str, fault: HubFault) {
         lock(&self.state).faults.insert(path.to_owned(), fault);
+    }
+
+    /// Lets the hub send all that is asked of it to the store, and the store everybody on to another path of its own
+    /// first: a foreign host that redirects within itself.
+    pub fn wander(&self) {
+        lock(&self.state).wanders = true;
+    }
+
+    /// Lets the hub state this size of every large file.
+    pub fn state_size(&self, bytes: u64) {
+        lock(&self.state).stated_size = Some(bytes);
     }
 
     /// Serves all files as they are again.
@@ -177,13 +190,10 @@ impl State {
         let is_head = request.method() == Method::HEAD;
         let path = seen.path.trim_start_matches('/').to_owned();
         if at_store {
-            return match path
-                .split_once('/')
-                .and_then(|(commit, file)| self.file(commit, file))
-            {
-                Some((file, bytes)) => self.content(Response::builder(), &file, &bytes, &seen, is_head),
-                None => refusal(404, "EntryNotFound"),
-            };
+            return self.answer_as_store(&path, &seen, is_head);
+        }
+        if self.wanders && path.starts_with("api/") {
+            return sent_on(&format!("{}/{path}", self.store));
         }
         let is_known = self
             .token
@@ -202,6 +212,29 @@ impl State {
         match place.and_then(|(revision, file)| self.file(self.revisions.get(revision)?, file)) {
             Some(_) if !is_known => refusal(401, "GatedRepo"),
             Some((file, bytes)) => self.resolve(&file, &bytes, &seen, is_head),
+            None => refusal(404, "EntryNotFound"),
+        }
+    }
+
+    fn answer_as_store(
+        &mut self,
+        path: &str,
+        seen: &HubRequest,
+        is_head: bool,
+    ) -> Result<Response<Body>, hyper::http::Error> {
+        let path = match path.strip_prefix("again/") {
+            Some(path) => path,
+            None if self.wanders => return sent_on(&format!("/again/{path}")),
+            None => path,
+        };
+        if let Some((_, revision)) = path.split_once("/revision/") {
+            return self.info(&revision.replace("%2F", "/"));
+        }
+        match path
+            .split_once('/')
+            .and_then(|(commit, file)| self.file(commit, file))
+        {
+            Some((file, bytes)) => self.content(Response::builder(), &file, &bytes, seen, is_head),
             None => refusal(404, "EntryNotFound"),
         }
     }
@@ -250,7 +283,7 @@ impl State {
                 .status(302)
                 .header("location", format!("{}/{commit}/{file}", self.store))
                 .header("x-linked-etag", format!("\"{digest}\""))
-                .header("x-linked-size", bytes.len())
+                .header("x-linked-size", self.stated_size.unwrap_or(bytes.len() as u64))
                 .header("etag", "\"the pointer's\"")
                 .body(full(Bytes::new()));
         }
@@ -305,6 +338,13 @@ impl State {
             _ => builder.body(full(sent.into())),
         }
     }
+}
+
+fn sent_on(location: &str) -> Result<Response<Body>, hyper::http::Error> {
+    Response::builder()
+        .status(302)
+        .header("location", location)
+        .body(full(Bytes::new()))
 }
 
 fn refusal(status: u16, code: &str) -> Result<Response<Body>, hyper::http::Error> {

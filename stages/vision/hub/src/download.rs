@@ -4,15 +4,14 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use futures::StreamExt;
-use hf_hub::{HFError, HFRepository, RepoTypeModel};
 use tokio::io::{AsyncWriteExt, BufWriter};
 
-use crate::Event;
 use crate::check::check;
-use crate::error::{HubError, is_transient};
+use crate::client::{HubClient, RequestError};
+use crate::error::HubError;
 use crate::facts::Facts;
 use crate::layout::Layout;
+use crate::{Event, Repository};
 
 /// Bytes written at once.
 const BUFFER: usize = 1 << 20;
@@ -23,7 +22,8 @@ const BACKOFF: Duration = Duration::from_millis(200);
 
 /// A file that the cache lacks.
 pub(crate) struct Download<'a> {
-    pub(crate) repository: &'a HFRepository<RepoTypeModel>,
+    pub(crate) client: &'a HubClient,
+    pub(crate) repository: &'a Repository,
     pub(crate) layout: &'a Layout,
     pub(crate) commit: &'a str,
     pub(crate) file: &'static str,
@@ -32,7 +32,7 @@ pub(crate) struct Download<'a> {
 
 /// What ends a try.
 enum Break {
-    Network(HFError),
+    Network(RequestError),
     Disk(std::io::Error),
 }
 
@@ -94,7 +94,7 @@ impl Download<'_> {
             match end {
                 Ok(()) => break,
                 Err(Break::Disk(source)) => return Err(HubError::write(partial, source)),
-                Err(Break::Network(source)) if !is_transient(&source) => {
+                Err(Break::Network(source)) if !source.is_transient() => {
                     return Err(HubError::Client(Box::new(source)));
                 }
                 Err(Break::Network(source)) if idle == MAX_IDLE => {
@@ -126,13 +126,9 @@ impl Download<'_> {
         watch: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Break> {
         let size = self.facts.size;
-        let asked = self
-            .repository
-            .download_file_stream()
-            .filename(self.file)
-            .revision(self.commit)
-            .maybe_range((start > 0).then_some(start..size));
-        let (_, mut stream) = asked.send().await.map_err(Break::Network)?;
+        let steps = self.repository.file(self.commit, self.file);
+        let asked = self.client.download(steps, start, size).await;
+        let mut response = asked.map_err(Break::Network)?;
         let file = tokio::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -142,8 +138,8 @@ impl Download<'_> {
         let mut file = BufWriter::with_capacity(BUFFER, file);
         let mut received = start;
         let end = loop {
-            match stream.next().await {
-                Some(Ok(bytes)) => {
+            match response.chunk().await {
+                Ok(Some(bytes)) => {
                     file.write_all(&bytes).await.map_err(Break::Disk)?;
                     received += bytes.len() as u64;
                     watch(Event::Received { bytes: received });
@@ -151,8 +147,8 @@ impl Download<'_> {
                         break Ok(());
                     }
                 }
-                Some(Err(error)) => break Err(Break::Network(error)),
-                None => break Ok(()),
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(Break::Network(error.into())),
             }
         };
         // What came before a break is kept.

@@ -4,8 +4,7 @@ use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use hf_hub::HFError;
-
+use crate::client::RequestError;
 use crate::{Repository, Revision};
 
 /// Why a model cannot be fetched.
@@ -21,6 +20,9 @@ pub enum HubError {
     /// The endpoint is no URL.
     #[error("HF_ENDPOINT: `{0}` is not the url of a hub")]
     Endpoint(String),
+    /// The endpoint names a user.
+    #[error("HF_ENDPOINT has a user name or a password, which is not sent: leave it out, and set HF_TOKEN")]
+    EndpointUser,
     /// No such repository, or none that may be seen without a token.
     #[error(
         "{endpoint} shows no repository {repository}: check the name; if it is private, set HF_TOKEN to a token that may read it"
@@ -107,7 +109,7 @@ pub enum HubError {
         /// The bytes there should be.
         size: u64,
         /// How the last try ended.
-        source: Box<HFError>,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// A file is not as long as the hub said.
     #[error("{file} came as {found} bytes, the hub states {expected}: nothing of it is kept; run again")]
@@ -163,18 +165,14 @@ pub enum HubError {
     },
     /// Anything else that the client reports.
     #[error("the hub")]
-    Client(#[source] Box<HFError>),
+    Client(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl HubError {
     /// Whether the same may work later.
     #[must_use]
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Unreachable { .. } | Self::Broken { .. } => true,
-            Self::Client(error) => is_transient(error),
-            _ => false,
-        }
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Broken { .. })
     }
 
     /// Whether what was asked for is at fault, rather than what came of it.
@@ -203,16 +201,6 @@ impl HubError {
     }
 }
 
-/// Whether the same request may work later: the network's faults and the server's.
-pub(crate) fn is_transient(error: &HFError) -> bool {
-    match error {
-        HFError::Request { source, .. } => !source.is_builder(),
-        HFError::RateLimited { .. } | HFError::Xet { .. } => true,
-        HFError::Http { context } => context.status.is_server_error() || context.status.as_u16() == 408,
-        _ => false,
-    }
-}
-
 /// What was asked of which hub: what an error tells.
 pub(crate) struct Asked<'a> {
     pub(crate) endpoint: &'a str,
@@ -222,14 +210,6 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// No answer.
-    pub(crate) fn unreachable(&self, error: reqwest::Error) -> HubError {
-        HubError::Unreachable {
-            endpoint: self.endpoint.to_owned(),
-            source: Box::new(error),
-        }
-    }
-
     /// An error status, with the code in which the hub says what it means by it.
     pub(crate) fn refused(&self, status: u16, code: Option<&str>, file: &str) -> HubError {
         let (endpoint, repository) = (self.endpoint.to_owned(), self.repository.clone());
@@ -258,18 +238,23 @@ impl Asked<'_> {
         }
     }
 
-    /// What the client reports while it looks for `file`, or for the revision.
-    pub(crate) fn failed(&self, error: HFError, file: &str) -> HubError {
+    /// What became of a request for `file`, or for the revision.
+    pub(crate) fn failed(&self, error: RequestError, file: &str) -> HubError {
         match error {
-            HFError::AuthRequired { context } | HFError::Forbidden { context } => {
-                self.refused(context.status.as_u16(), context.error_code.as_deref(), file)
-            }
-            HFError::RevisionNotFound { context, .. } => {
-                let code = context.as_ref().and_then(|context| context.error_code.as_deref());
-                self.refused(404, code.or(Some("RevisionNotFound")), file)
-            }
-            HFError::Request { source, .. } => self.unreachable(source),
-            other => HubError::Client(Box::new(other)),
+            RequestError::Status { status, code } => self.refused(status, code.as_deref(), file),
+            RequestError::Network(source) => HubError::Unreachable {
+                endpoint: self.endpoint.to_owned(),
+                // Where a redirect led may be signed.
+                source: Box::new(source.without_url()),
+            },
+            other @ (RequestError::Redirect(_) | RequestError::TooLong) => HubError::Answer {
+                file: if file.is_empty() {
+                    self.repository.to_string()
+                } else {
+                    file.to_owned()
+                },
+                what: other.to_string(),
+            },
         }
     }
 }

@@ -1,13 +1,13 @@
 //! What the hub states of a file before it is downloaded.
 
-use reqwest::header::{ETAG, HeaderMap, LOCATION};
-use reqwest::{Client, Response, Url};
+use reqwest::header::{ETAG, HeaderMap};
 
 use crate::HubError;
+use crate::client::HubClient;
 use crate::error::Asked;
 
-/// How often a hub may send us on to another path of its own (a repository that was renamed).
-const MAX_REDIRECTS: usize = 5;
+/// The largest file that is taken for a part of a model, in bytes: 256 GiB. A hub that states more is not believed.
+const MAX_BYTES: u64 = 256 << 30;
 
 /// Which digest an `ETag` of the hub is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,47 +54,27 @@ impl Facts {
     }
 }
 
-/// Asks for the facts of `file` at a commit. `hf-hub` has a call for this, but it follows the redirect to the store and
-/// loses them. The client must follow none.
+/// Asks for the facts of `file` at a commit.
 pub(crate) async fn ask(
-    client: &Client,
-    token: Option<&str>,
+    client: &HubClient,
     asked: &Asked<'_>,
     commit: &str,
     file: &str,
 ) -> Result<Facts, HubError> {
-    let strange = |what: &str| HubError::Answer {
+    let strange = |what: String| HubError::Answer {
         file: file.to_owned(),
-        what: what.to_owned(),
+        what,
     };
-    let text = format!("{}/{}/resolve/{commit}/{file}", asked.endpoint, asked.repository);
-    let mut url = Url::parse(&text).map_err(|_| HubError::Endpoint(asked.endpoint.to_owned()))?;
-    for _ in 0..MAX_REDIRECTS {
-        let mut head = client.head(url.clone());
-        if let Some(token) = token {
-            head = head.bearer_auth(token);
-        }
-        let response = head.send().await.map_err(|error| asked.unreachable(error))?;
-        let status = response.status();
-        if status.is_client_error() || status.is_server_error() {
-            let code = response.headers().get("x-error-code");
-            return Err(asked.refused(status.as_u16(), code.and_then(|code| code.to_str().ok()), file));
-        }
-        match sent_on(&response) {
-            Some(path) => url = url.join(&path).map_err(|_| strange("a redirect to nowhere"))?,
-            None => {
-                return Facts::of(response.headers()).ok_or_else(|| strange("no size and digest"));
-            }
-        }
+    let response = client.head(asked.repository.file(commit, file)).await;
+    let response = response.map_err(|error| asked.failed(error, file))?;
+    match Facts::of(response.headers()) {
+        Some(facts) if facts.size > MAX_BYTES => Err(strange(format!(
+            "a size of {} bytes, of which at most {MAX_BYTES} are believed",
+            facts.size
+        ))),
+        Some(facts) => Ok(facts),
+        None => Err(strange("no size and digest".to_owned())),
     }
-    Err(strange("redirects without end"))
-}
-
-/// The path at the same host that an answer redirects to, if it does.
-fn sent_on(response: &Response) -> Option<String> {
-    let location = response.headers().get(LOCATION)?.to_str().ok()?;
-    let is_path = location.starts_with('/') && !location.starts_with("//");
-    (response.status().is_redirection() && is_path).then(|| location.to_owned())
 }
 
 #[cfg(test)]

@@ -2,33 +2,35 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::time::Duration;
 
-use hf_hub::{HFClient, HFError};
-use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder};
+use serde::Deserialize;
 
+use crate::client::HubClient;
 use crate::download::Download;
 use crate::error::Asked;
 use crate::layout::Layout;
 use crate::request::is_commit;
-use crate::{Event, HubError, Request, Snapshot, facts, parts, settings};
-
-/// Limits of waiting; a download itself may take as long as it brings bytes.
-const CONNECT: Duration = Duration::from_secs(10);
-const SILENCE: Duration = Duration::from_secs(60);
-/// Further tries of a request that a network or server in trouble fails.
-const RETRIES: usize = 3;
-
-const AGENT: &str = concat!("img2tokens/", env!("CARGO_PKG_VERSION"));
+use crate::settings::Settings;
+use crate::{Event, HubError, Request, Snapshot, facts, parts};
 
 /// A hub and the local cache of what it holds.
 pub struct Hub {
-    client: HFClient,
-    /// Follows no redirect.
-    direct: Client,
-    token: Option<String>,
-    is_offline: bool,
+    client: HubClient,
+    settings: Settings,
+}
+
+/// What a hub says of a revision; the rest is passed over.
+#[derive(Deserialize)]
+struct RevisionInfo {
+    sha: Option<String>,
+    #[serde(default)]
+    siblings: Vec<Sibling>,
+}
+
+/// A file of a revision.
+#[derive(Deserialize)]
+struct Sibling {
+    rfilename: String,
 }
 
 impl Hub {
@@ -38,37 +40,15 @@ impl Hub {
     /// # Errors
     /// If the endpoint is no URL, or the machine cannot speak HTTPS.
     pub fn from_env() -> Result<Self, HubError> {
-        let failed = |error| match error {
-            HFError::Url(_) => HubError::Endpoint(std::env::var("HF_ENDPOINT").unwrap_or_default()),
-            other => HubError::Client(Box::new(other)),
-        };
-        let client = |configure: fn(ClientBuilder) -> ClientBuilder| {
-            let builder = Client::builder()
-                .user_agent(AGENT)
-                .connect_timeout(CONNECT)
-                .read_timeout(SILENCE);
-            configure(builder).build().map_err(|error| failed(error.into()))
-        };
-        let token = settings::token();
-        let mut builder = HFClient::builder()
-            .client(client(|builder| builder)?)
-            .user_agent(AGENT)
-            .retry_max_attempts(RETRIES);
-        if let Some(token) = &token {
-            builder = builder.token(token);
-        }
-        Ok(Self {
-            client: builder.build().map_err(failed)?,
-            direct: client(|builder| builder.redirect(Policy::none()))?,
-            token,
-            is_offline: settings::is_offline(),
-        })
+        let settings = Settings::read(&|name| std::env::var(name).ok())?;
+        let client = HubClient::new(&settings).map_err(|error| HubError::Client(Box::new(error)))?;
+        Ok(Self { client, settings })
     }
 
     /// Where the files are kept.
     #[must_use]
     pub fn cache(&self) -> &Path {
-        self.client.cache_dir()
+        &self.settings.cache
     }
 
     /// Brings the files of a model into the cache, those that are not there already, and tells `watch` of each.
@@ -82,7 +62,7 @@ impl Hub {
         watch: &mut dyn FnMut(Event<'_>),
     ) -> Result<Snapshot, HubError> {
         let layout = Layout::new(self.cache(), &request.repository);
-        if self.is_offline {
+        if self.settings.is_offline {
             return self.cached(request, &layout, watch);
         }
         let (commit, held) = self.look_up(request).await?;
@@ -114,19 +94,22 @@ impl Hub {
 
     /// The commit of a revision, and the files it holds.
     async fn look_up(&self, request: &Request) -> Result<(String, HashSet<String>), HubError> {
-        let repository = self.repository(request);
-        let asked = repository.info().revision(request.revision.as_str());
-        let info = asked
-            .send()
-            .await
-            .map_err(|error| self.asked(request).failed(error, ""))?;
-        let commit = info.sha.filter(|sha| is_commit(sha));
-        let commit = commit.ok_or_else(|| HubError::Answer {
+        let asked = self.asked(request);
+        let strange = |what: String| HubError::Answer {
             file: request.repository.to_string(),
-            what: "no commit".to_owned(),
-        })?;
-        let siblings = info.siblings.unwrap_or_default();
-        Ok((commit, siblings.into_iter().map(|file| file.rfilename).collect()))
+            what,
+        };
+        let answer = self
+            .client
+            .answer(request.repository.info(&request.revision))
+            .await;
+        let answer = answer.map_err(|error| asked.failed(error, ""))?;
+        let info: RevisionInfo = serde_json::from_slice(&answer)
+            .map_err(|error| strange(format!("no facts of a repository ({error})")))?;
+        let commit = info.sha.filter(|sha| is_commit(sha));
+        let commit = commit.ok_or_else(|| strange("no commit".to_owned()))?;
+        let files = info.siblings.into_iter().map(|file| file.rfilename);
+        Ok((commit, files.collect()))
     }
 
     /// Brings one file into the snapshot of a commit.
@@ -143,19 +126,17 @@ impl Hub {
             return Ok(());
         }
         let asked = self.asked(request);
-        let facts = facts::ask(&self.direct, self.token.as_deref(), &asked, commit, file).await?;
-        let repository = self.repository(request);
+        let facts = facts::ask(&self.client, &asked, commit, file).await?;
         let download = Download {
-            repository: &repository,
+            client: &self.client,
+            repository: &request.repository,
             layout,
             commit,
             file,
             facts: &facts,
         };
         let was_there = download.run(watch).await?;
-        // With its blob in place, this downloads nothing and makes the snapshot's link to it.
-        let placed = repository.download_file().filename(file).revision(commit);
-        placed.send().await.map_err(|error| asked.failed(error, file))?;
+        layout.link(commit, file, &facts.etag)?;
         watch(if was_there {
             Event::Cached { file }
         } else {
@@ -194,17 +175,12 @@ impl Hub {
         Ok(Snapshot { path, commit, files })
     }
 
-    fn repository(&self, request: &Request) -> hf_hub::HFRepository<hf_hub::RepoTypeModel> {
-        let repository = &request.repository;
-        self.client.model(&repository.organisation, &repository.name)
-    }
-
     fn asked<'a>(&'a self, request: &'a Request) -> Asked<'a> {
         Asked {
-            endpoint: self.client.endpoint(),
+            endpoint: self.client.endpoint().as_str().trim_end_matches('/'),
             repository: &request.repository,
             revision: &request.revision,
-            has_token: self.token.is_some(),
+            has_token: self.client.has_token(),
         }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! [`Hub::fetch`] asks for the files that a model needs (docs/spec/tokenizer.md, section 6) and no others, and gives the
 //! [`Snapshot`] they lie in, which is a model directory. Endpoint, token, cache and revision are as in the Hugging
-//! Face client, whose Rust crate `hf-hub` looks repositories up, streams files and lays out the cache. What that crate
-//! lacks stands here:
+//! Face client. Its Rust crate `hf-hub` is not used: it brings 67 crates for a handful of requests, and lets the HTTP
+//! client follow redirects, which sends the token to a foreign host that redirects once more.
 //!
 //! - **Resumed**: a broken download goes on where it was, in this run and in the next.
 //! - **Checked**: a file gets its name only when its size and its SHA-256 (small files: its git object id) are those
@@ -14,6 +14,7 @@
 //! The token is sent to the endpoint and to no host that it redirects to.
 
 mod check;
+mod client;
 mod download;
 mod error;
 mod event;

@@ -23,6 +23,27 @@ pub struct Repository {
     pub(crate) name: String,
 }
 
+impl Repository {
+    /// The steps below the endpoint to what the hub says of a revision.
+    pub(crate) fn info<'a>(&'a self, revision: &'a Revision) -> [&'a str; 6] {
+        [
+            "api",
+            "models",
+            &self.organisation,
+            &self.name,
+            "revision",
+            revision.as_str(),
+        ]
+    }
+
+    /// The steps below the endpoint to a file at a commit.
+    pub(crate) fn file<'a>(&'a self, commit: &'a str, file: &'a str) -> impl Iterator<Item = &'a str> {
+        [&self.organisation, &self.name, "resolve", commit]
+            .into_iter()
+            .chain(file.split('/'))
+    }
+}
+
 impl FromStr for Repository {
     type Err = HubError;
 
