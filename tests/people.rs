@@ -16,7 +16,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, StringArray};
 use img2tokens_schemas::shown::is_hidden;
 use img2tokens_test_support::{Reply, StaticSite};
-use program::{code, program, rewrite_column, run, shared, write_config, write_parquet};
+use program::{code, program, rewrite_column, run, test_data, write_config, write_parquet};
 
 /// A title for the window, colours in seven and eight bits, another direction of writing, nothing to see, a line of its
 /// own, the end of a cell.
@@ -59,7 +59,7 @@ struct Case {
 impl Case {
     fn new() -> Self {
         let site = StaticSite::start();
-        let picture = std::fs::read(shared("golden/images/rocket.jpg")).unwrap();
+        let picture = std::fs::read(test_data("golden/images/rocket.jpg")).unwrap();
         site.put("/rocket.jpg", Reply::ok(picture));
         let folder = tempfile::tempdir().unwrap();
         Self { folder, site }
@@ -275,7 +275,7 @@ fn models_and_their_files_are_named_escaped() {
     assert!(told(&["model", "convert", "builtin:nano", &model], 0).contains(SEEN));
     assert!(told(&["model", "info", &model], 0).contains(SEEN));
     let picture = case.text(&format!("picture{HOSTILE}.jpg"));
-    std::fs::copy(shared("golden/images/rocket.jpg"), &picture).unwrap();
+    std::fs::copy(test_data("golden/images/rocket.jpg"), &picture).unwrap();
     let compared = told(
         &[
             "model",
@@ -297,7 +297,7 @@ fn models_and_their_files_are_named_escaped() {
 fn json_lines_and_json_logs_are_exact_beside_escaped_messages() {
     let case = Case::new();
     let picture = case.text(&format!("picture{HOSTILE}.jpg"));
-    std::fs::copy(shared("golden/images/rocket.jpg"), &picture).unwrap();
+    std::fs::copy(test_data("golden/images/rocket.jpg"), &picture).unwrap();
     for arguments in [
         ["prepare", &picture, "/nowhere"],
         ["tokenize", &picture, "/nowhere"],

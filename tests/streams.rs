@@ -13,7 +13,7 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
-use program::{code, messages, program, shared};
+use program::{code, messages, program, test_data};
 use small_run::SmallRun;
 
 /// A committed output, and what commands need beside it.
@@ -46,7 +46,7 @@ impl Scene {
         let path = |name: &str| self.small.path(name).display().to_string();
         let new = |name: &str| path(&format!("{name}-{round}"));
         let (out, config) = (path("out"), self.small.config("out"));
-        let image = shared("golden/images/chelsea.png").display().to_string();
+        let image = test_data("golden/images/chelsea.png").display().to_string();
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         vec![
             words("--help"),

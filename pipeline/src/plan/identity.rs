@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(
             planned.changes(&identity(&config)),
             [
-                "image.decode_timeout_s: planned 5.0, now 9.0",
+                "image.decode_timeout_s: planned 10.0, now 9.0",
                 "sequence.bos: planned false, now true",
                 "vision.seed: planned 0, now 9"
             ]

@@ -37,7 +37,7 @@ impl Default for ImageConfig {
             size: 224,
             max_pixels: 89_478_485,
             min_side: 1,
-            decode_timeout_s: 5.0,
+            decode_timeout_s: 10.0,
             resize: Resize::Bicubic,
         }
     }

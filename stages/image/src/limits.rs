@@ -86,8 +86,8 @@ impl Limits {
             return Err(too_much_memory(cost.width, cost.height));
         }
         let seconds = cost.nanoseconds as f64 / 1e9;
-        // Written so that a limit that is no number admits nothing.
-        if !(seconds <= self.timeout_s) {
+        // A limit that is no number admits nothing.
+        if self.timeout_s.is_nan() || seconds > self.timeout_s {
             return Err(ImageError::TooMuchWork {
                 figures: figures(),
                 seconds,

@@ -302,7 +302,7 @@ async fn hostile_archives_are_errors_that_say_where() {
             .err()
             .expect(problem);
         assert!(
-            matches!(&error, SourceError::Corrupt { input, .. } if input == "mem://bad.tar"),
+            matches!(&error, SourceError::Broken { input, .. } | SourceError::Corrupt { input, .. } if input == "mem://bad.tar"),
             "{error:?}"
         );
         assert!(error.to_string().contains(problem), "{error} is not: {problem}");

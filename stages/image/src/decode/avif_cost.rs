@@ -19,7 +19,7 @@ const PADDING: u64 = 128;
 
 /// Nanoseconds, measured on a core of an AMD EPYC: a pixel decoded, a byte of its data, a pixel brought to RGB, a frame,
 /// an OBU.
-const PIXEL_NS: u64 = 60;
+const PIXEL_NS: u64 = 70;
 const BYTE_NS: u64 = 60;
 const RGB_PIXEL_NS: u64 = 25;
 const FRAME_NS: u64 = 1_000_000;

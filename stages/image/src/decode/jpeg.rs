@@ -18,11 +18,11 @@ const FIXED_BYTES: u64 = 2 << 20;
 /// to samples, a pixel, a segment or restart marker.
 const BLOCK_NS: u64 = 20;
 const BYTE_NS: u64 = 12;
-const TRANSFORM_NS: u64 = 60;
+const TRANSFORM_NS: u64 = 110;
 const PIXEL_NS: u64 = 3;
 const SEGMENT_NS: u64 = 300;
 /// The same for arithmetic coding, of which a coefficient costs whether bytes are there for it or not.
-const ARITHMETIC_BLOCK_NS: u64 = 40;
+const ARITHMETIC_BLOCK_NS: u64 = 60;
 const ARITHMETIC_COEFFICIENT_NS: u64 = 8;
 const ARITHMETIC_BYTE_NS: u64 = 80;
 

@@ -36,7 +36,7 @@ const TURNED_PIXEL_NS: u64 = 20;
 /// byte of shared tables, read for every strip.
 const JPEG_BYTE_NS: u64 = 80;
 const JPEG_BLOCK_NS: u64 = 250;
-const TABLE_BYTE_NS: u64 = 15;
+const TABLE_BYTE_NS: u64 = 40;
 
 /// Whether every tag that is read has its values in the file, so that room is made for no more than is there.
 pub(crate) fn values_are_there(directory: &Directory, length: u64) -> bool {

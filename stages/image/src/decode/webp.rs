@@ -16,12 +16,13 @@ const FIXED_BYTES: u64 = 1 << 20;
 const MACROBLOCK_BYTES: u64 = 3 * 32 + 256 * 3 / 2;
 
 /// Nanoseconds, measured on a core of an AMD EPYC: a lossy pixel, a lossless one, a transform's pass over one, a pixel
-/// put on a canvas or out of one, a group of prefix codes, a byte of coded data, a chunk.
+/// put on a canvas or out of one, a group of prefix codes, a byte of its tables, a byte of coded data, a chunk.
 const LOSSY_PIXEL_NS: u64 = 14;
 const LOSSLESS_PIXEL_NS: u64 = 22;
 const TRANSFORM_PIXEL_NS: u64 = 5;
 const CANVAS_PIXEL_NS: u64 = 3;
-const GROUP_NS: u64 = 15_000;
+const GROUP_NS: u64 = 5_000;
+const TABLE_BYTE_NS: u64 = 2;
 const BYTE_NS: u64 = 12;
 const CHUNK_NS: u64 = 200;
 
@@ -99,7 +100,7 @@ impl Parts {
         self.groups += demand.groups;
         self.bytes += pixels * 4 + demand.bytes;
         self.nanoseconds += pixels * (LOSSLESS_PIXEL_NS + demand.transforms * TRANSFORM_PIXEL_NS);
-        self.nanoseconds += demand.groups * GROUP_NS;
+        self.nanoseconds += demand.groups * GROUP_NS + demand.bytes * TABLE_BYTE_NS;
         Ok(())
     }
 }

@@ -4,8 +4,10 @@
 //! windows it lies in. Weights are not kept but made where they are used, from the same numbers in the same order, and
 //! sums of integers do not depend on their order: the values are those of the plain passes.
 
+#[cfg(target_arch = "x86_64")]
+use super::avx2;
 use super::kernel::{Filter, Window};
-use super::{RGB, Task, avx2, portable, round};
+use super::{RGB, Task, portable, round};
 
 /// Bytes of a filtered strip.
 const STRIP_BYTES: usize = 2 << 20;
