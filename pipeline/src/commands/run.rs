@@ -96,6 +96,7 @@ pub(super) async fn run_units(job: Job, part: Part, stop: Stop) -> Result<Exit, 
     progress.finish().await;
     let committed = ran.map_err(Failed::run)?;
     summary.add(&committed);
+    plan.check_standing(&destination).await.map_err(Failed::run)?;
     let is_whole = committed.units == all as u64;
     if is_whole && part.may_be_last {
         let complete = card::write_if_complete(&destination, &plan, all > 0)

@@ -73,6 +73,10 @@ impl Journal {
     /// Goes on with the one at `path`; none if there is none or it is of another export. A line that was cut off, and
     /// what follows it, never happened.
     pub(super) fn resume(path: &Path, header: &str) -> io::Result<Option<(Self, Told)>> {
+        match std::fs::symlink_metadata(path) {
+            Ok(found) if !found.is_file() => return Ok(None),
+            _ => {}
+        }
         let mut file = match OpenOptions::new().read(true).write(true).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -90,6 +94,10 @@ impl Journal {
             line.clear();
             lines.read_until(b'\n', &mut line)?;
             match line.strip_suffix(b"\n").map(serde_json::from_slice) {
+                // Only a name that an export gives: no way out of the staged folder.
+                Some(Ok(Line::Step(step))) if !step.files.keys().all(|name| is_ours(name)) => {
+                    return Ok(None);
+                }
                 Some(Ok(Line::Step(step))) => {
                     told.mark = step.mark;
                     told.files.extend(step.files);
@@ -118,6 +126,13 @@ impl Journal {
         self.file.write_all(format!("{line}\n").as_bytes())?;
         self.file.sync_data()
     }
+}
+
+/// Whether it is the plain name of a file, in the staged folder or in that of the files to come.
+fn is_ours(name: &str) -> bool {
+    let leaf = name.strip_prefix("files/").unwrap_or(name);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_');
+    !leaf.starts_with('.') && !leaf.is_empty() && leaf.bytes().all(|byte| is_plain(byte) || byte == b'-')
 }
 
 #[cfg(test)]

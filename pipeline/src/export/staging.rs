@@ -53,6 +53,11 @@ impl Staging {
             return Err(occupied);
         }
         fs::create_dir_all(&staged).map_err(write)?;
+        if !is_folder(&staged) {
+            let linked =
+                io::Error::other("the hidden folder beside it is a link, which is not followed; remove it");
+            return Err(ExportError::write(&staged)(linked));
+        }
         let lock = lock(&staged, folder)?;
         let left = Journal::resume(&staged.join(JOURNAL), header).map_err(write)?;
         if is_occupied {
@@ -165,15 +170,20 @@ fn lock(staged: &Path, folder: &Path) -> Result<File, ExportError> {
 /// Brings the folder to where it was when these were its files; `false` if that cannot be, since some of them are gone.
 fn restore(staged: &Path, sizes: &Sizes) -> io::Result<bool> {
     let is_there = |(name, size): (&String, &u64)| {
-        fs::metadata(staged.join(name)).is_ok_and(|found| found.is_file() && found.len() >= *size)
+        fs::symlink_metadata(staged.join(name)).is_ok_and(|found| found.is_file() && found.len() >= *size)
     };
-    if !staged.join(FILES).is_dir() || !sizes.iter().all(is_there) {
+    if !is_folder(&staged.join(FILES)) || !sizes.iter().all(is_there) {
         return Ok(false);
     }
     for prefix in [String::new(), format!("{FILES}/")] {
         for entry in fs::read_dir(staged.join(&prefix))? {
             let entry = entry?;
             let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            let is_folder_of_files = name == FILES;
+            if !is_folder_of_files && !entry.file_type()?.is_file() {
+                // A link or folder is none of ours; to begin anew removes it without following it.
+                return Ok(false);
+            }
             match sizes.get(&name) {
                 Some(size) => OpenOptions::new()
                     .write(true)
@@ -185,6 +195,11 @@ fn restore(staged: &Path, sizes: &Sizes) -> io::Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// Whether it is a folder itself, and no link to one.
+fn is_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
 }
 
 fn begin_anew(staged: &Path, header: &str) -> io::Result<Journal> {

@@ -8,7 +8,7 @@ use img2tokens_shard::Destination;
 use img2tokens_source::{Input, SourceError, Survey};
 use object_store::ObjectStoreExt;
 
-use super::{Identity, PLAN_FILE, Plan, PlanError, PlannedInput};
+use super::{Identity, MAX_PLAN_BYTES, PLAN_FILE, Plan, PlanError, PlannedInput};
 use crate::config::VerifyHash;
 
 /// Inputs that are asked about at one time.
@@ -146,7 +146,10 @@ fn writes_alike(planned: &str, now: &str) -> bool {
 /// If the store does not, or cannot be asked.
 pub async fn check_store(destination: &Destination) -> Result<(), PlanError> {
     if let Destination::Store { .. } = destination {
-        let plan = destination.read(PLAN_FILE).await?.ok_or(PlanError::Vanished)?;
+        let plan = destination
+            .read(PLAN_FILE, MAX_PLAN_BYTES)
+            .await?
+            .ok_or(PlanError::Vanished)?;
         if destination.put_if_absent(PLAN_FILE, plan).await? {
             return Err(PlanError::Unconditional);
         }

@@ -75,6 +75,11 @@ pub enum PlanError {
     /// It was there a moment ago.
     #[error("plan.json was there a moment ago and is gone; is something else cleaning up the output?")]
     Vanished,
+    /// Another stands in its place.
+    #[error(
+        "plan.json was replaced while this run was at work on it; run again with the settings of the new one"
+    )]
+    Replaced,
     /// Asked to create what was there, the store wrote over it.
     #[error(
         "the store of output.path ignores conditional puts (If-None-Match: *): runs at the same output could mix their \

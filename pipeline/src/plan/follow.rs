@@ -113,10 +113,10 @@ pub async fn renew(destination: &Destination, wanted: &Wanted<'_>) -> Result<Fol
 /// A folder named by the plan's bytes, in which no plan stands: one does where the same plan was replaced before. The
 /// plan moves last, so one that was broken off is found again.
 async fn free_folder(destination: &Destination) -> Result<String, PlanError> {
-    let plan = destination.read(PLAN_FILE).await?;
+    let plan = destination.checksum(PLAN_FILE).await?;
     let name = plan.as_ref().map_or_else(
         || "without-plan".to_owned(),
-        |bytes| blake3::hash(bytes).to_hex().chars().take(16).collect(),
+        |plan| plan.blake3.chars().take(16).collect(),
     );
     let mut folder = format!("{REPLACED}/{name}");
     let mut number = 1;

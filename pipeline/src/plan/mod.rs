@@ -28,6 +28,8 @@ use crate::run::PlannedUnit;
 
 /// The name of the plan's file under the output root.
 pub const PLAN_FILE: &str = "plan.json";
+/// The most bytes of it: some four million units.
+pub const MAX_PLAN_BYTES: u64 = 256 << 20;
 
 /// `plan.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -66,14 +68,49 @@ impl Plan {
     /// # Errors
     /// If it cannot be read, or is not what it was when it was made.
     pub async fn read(destination: &Destination) -> Result<Option<Self>, PlanError> {
-        let Some(bytes) = destination.read(PLAN_FILE).await? else {
+        let Some(bytes) = destination.read(PLAN_FILE, MAX_PLAN_BYTES).await? else {
             return Ok(None);
         };
         let plan: Self = serde_json::from_slice(&bytes).map_err(PlanError::Malformed)?;
         if plan.hash()? != plan.hash {
             return Err(PlanError::Edited);
         }
+        if !plan.has_its_units() {
+            return Err(PlanError::Edited);
+        }
         Ok(Some(plan))
+    }
+
+    /// Whether `units` and `rows` are those of the inputs' extents, and these can be ranges of the inputs.
+    fn has_its_units(&self) -> bool {
+        let extents = || self.inputs.iter().flat_map(|input| &input.survey.extents);
+        let counted = extents().try_fold(0_u64, |sum, extent| sum.checked_add(extent.rows.unwrap_or(0)));
+        let is_counted = extents().all(|extent| extent.rows.is_some());
+        let files = self.inputs.iter().chain(&self.texts);
+        let are_ranges = files.into_iter().all(|file| {
+            file.survey.extents.iter().all(|extent| {
+                let end = extent.first_row.checked_add(extent.rows.unwrap_or(0));
+                let are_bytes =
+                    |bytes: &std::ops::Range<u64>| bytes.start <= bytes.end && bytes.end <= file.survey.size;
+                end.is_some() && extent.bytes.as_ref().is_none_or(are_bytes)
+            })
+        });
+        are_ranges
+            && counted.is_some()
+            && self.units == extents().count() as u64
+            && self.rows == counted.filter(|_| is_counted)
+    }
+
+    /// Checks that this is still the plan that stands.
+    ///
+    /// # Errors
+    /// If none stands, or another.
+    pub async fn check_standing(&self, destination: &Destination) -> Result<(), PlanError> {
+        match Self::read(destination).await? {
+            Some(plan) if plan.hash == self.hash => Ok(()),
+            Some(_) => Err(PlanError::Replaced),
+            None => Err(PlanError::Vanished),
+        }
     }
 
     /// The plan of an output that a run has begun.

@@ -1,6 +1,8 @@
 //! The output root: a folder, or a prefix in an object store.
 
+mod folder;
 mod local;
+mod name;
 mod staging;
 mod store;
 
@@ -12,9 +14,12 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use object_store::ObjectStore;
 
+pub(crate) use folder::Irregular;
 pub use local::Lock;
+use name::OutputName;
 pub(crate) use staging::{StagedFile, StagedNames, UnitFiles};
 
+use crate::staged::StagedName;
 use crate::{FileChecksum, ShardError, UnitId};
 
 /// Where the output goes. Names are relative to it, their parts joined by `/`.
@@ -43,14 +48,18 @@ pub struct Entry {
 }
 
 impl Destination {
-    /// The bytes of a file; none if there is no such file.
+    /// The bytes of a small file; none if there is no such file.
     ///
     /// # Errors
-    /// If it is there and cannot be read.
-    pub async fn read(&self, name: &str) -> Result<Option<Bytes>, ShardError> {
+    /// If it is there and cannot be read, or is larger than `most` bytes: no file of ours is, so it is not brought in.
+    pub async fn read(&self, name: &str, most: u64) -> Result<Option<Bytes>, ShardError> {
         match self {
-            Self::Local(root) => local::blocking(root, name, local::read).await,
-            Self::Store { store, prefix } => store::read(store.as_ref(), prefix, name).await,
+            Self::Local(root) => {
+                local::blocking(root, name, move |root, name| local::read(root, name, most)).await
+            }
+            Self::Store { store, prefix } => {
+                store::read(store.as_ref(), prefix, &OutputName::of(name)?, most).await
+            }
         }
     }
 
@@ -61,7 +70,9 @@ impl Destination {
     pub async fn exists(&self, name: &str) -> Result<bool, ShardError> {
         match self {
             Self::Local(root) => local::blocking(root, name, local::exists).await,
-            Self::Store { store, prefix } => store::exists(store.as_ref(), prefix, name).await,
+            Self::Store { store, prefix } => {
+                store::exists(store.as_ref(), prefix, &OutputName::of(name)?).await
+            }
         }
     }
 
@@ -73,7 +84,9 @@ impl Destination {
     pub async fn open(&self, name: &str) -> Result<Option<File>, ShardError> {
         match self {
             Self::Local(root) => local::blocking(root, name, local::open).await,
-            Self::Store { store, prefix } => store::open(store.as_ref(), prefix, name).await,
+            Self::Store { store, prefix } => {
+                store::open(store.as_ref(), prefix, &OutputName::of(name)?).await
+            }
         }
     }
 
@@ -85,7 +98,9 @@ impl Destination {
     pub async fn names(&self, folder: &str) -> Result<Vec<String>, ShardError> {
         match self {
             Self::Local(root) => local::blocking(root, folder, local::names).await,
-            Self::Store { store, prefix } => store::names(store.as_ref(), prefix, folder).await,
+            Self::Store { store, prefix } => {
+                store::names(store.as_ref(), prefix, &OutputName::of(folder)?).await
+            }
         }
     }
 
@@ -96,7 +111,9 @@ impl Destination {
     pub async fn list(&self, folder: &str) -> Result<Vec<Entry>, ShardError> {
         match self {
             Self::Local(root) => local::blocking(root, folder, local::list).await,
-            Self::Store { store, prefix } => store::list(store.as_ref(), prefix, folder).await,
+            Self::Store { store, prefix } => {
+                store::list(store.as_ref(), prefix, &OutputName::of(folder)?).await
+            }
         }
     }
 
@@ -114,7 +131,9 @@ impl Destination {
                 })
                 .await
             }
-            Self::Store { store, prefix } => store::put_if_absent(store.as_ref(), prefix, name, bytes).await,
+            Self::Store { store, prefix } => {
+                store::put_if_absent(store.as_ref(), prefix, &OutputName::of(name)?, bytes).await
+            }
         }
     }
 
@@ -130,7 +149,9 @@ impl Destination {
                 })
                 .await
             }
-            Self::Store { store, prefix } => store::put_atomic(store.as_ref(), prefix, name, bytes).await,
+            Self::Store { store, prefix } => {
+                store::put_atomic(store.as_ref(), prefix, &OutputName::of(name)?, bytes).await
+            }
         }
     }
 
@@ -141,7 +162,9 @@ impl Destination {
     pub async fn remove(&self, name: &str) -> Result<(), ShardError> {
         match self {
             Self::Local(root) => local::blocking(root, name, local::remove).await,
-            Self::Store { store, prefix } => store::remove(store.as_ref(), prefix, name).await,
+            Self::Store { store, prefix } => {
+                store::remove(store.as_ref(), prefix, &OutputName::of(name)?).await
+            }
         }
     }
 
@@ -184,10 +207,12 @@ impl Destination {
         match self {
             Self::Local(_) => StagedNames::of_local(files),
             Self::Store { store, prefix } => {
-                let staged = StagedNames::in_store(unit, &files);
+                let staged = StagedNames::in_store(unit, &files)?;
                 let uploads = staged.files.each().zip(files.into_each());
-                let uploads =
-                    uploads.map(|(name, file)| store::upload(store.as_ref(), prefix, name, file.into_file()));
+                let uploads = uploads.map(async |(name, file)| {
+                    let name = OutputName::of(&name.path())?;
+                    store::upload(store.as_ref(), prefix, &name, file.into_file()).await
+                });
                 futures::future::try_join_all(uploads).await?;
                 Ok(staged)
             }
@@ -196,19 +221,25 @@ impl Destination {
 
     /// Puts a staged file in its final place at one stroke, over what may be there; `false` if it is not staged (any
     /// more). A folder's file is moved, a store's copied.
-    pub(crate) async fn place(&self, staged: &str, name: &str) -> Result<bool, ShardError> {
+    pub(crate) async fn place(&self, staged: &StagedName, name: &str) -> Result<bool, ShardError> {
+        self.transfer(&staged.path(), name).await
+    }
+
+    async fn transfer(&self, from: &str, to: &str) -> Result<bool, ShardError> {
+        let from = OutputName::of(from)?;
         match self {
             Self::Local(root) => {
-                let staged = staged.to_owned();
-                local::blocking(root, name, move |root, name| local::place(root, &staged, name)).await
+                local::blocking(root, to, move |root, to| local::place(root, &from, to)).await
             }
-            Self::Store { store, prefix } => store::place(store.as_ref(), prefix, staged, name).await,
+            Self::Store { store, prefix } => {
+                store::place(store.as_ref(), prefix, &from, &OutputName::of(to)?).await
+            }
         }
     }
 
     /// Moves a file, over what may be there; `false` if there is no such file. A store's is copied, then removed.
     pub(crate) async fn rename(&self, name: &str, to: &str) -> Result<bool, ShardError> {
-        let moved = self.place(name, to).await?;
+        let moved = self.transfer(name, to).await?;
         if moved && matches!(self, Self::Store { .. }) {
             self.remove(name).await?;
         }
@@ -254,6 +285,13 @@ impl std::fmt::Display for Destination {
             Self::Local(root) => root.display().fmt(formatter),
             Self::Store { store, prefix } => write!(formatter, "{store}/{prefix}"),
         }
+    }
+}
+
+fn too_large(name: &OutputName, most: u64) -> ShardError {
+    ShardError::TooLarge {
+        name: name.as_str().to_owned(),
+        most,
     }
 }
 

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 /// How often each value occurred. Exact and mergeable, in memory proportional to the number of distinct values, which
 /// is small for what is counted here (codes of an image, ids of a sequence).
 ///
-/// As JSON: `{"sum", "min", "median", "max", "histogram": {value: how often}}`; only the histogram is read back.
+/// As JSON: `{"sum", "min", "median", "max", "histogram": {value: how often}}`; only the histogram is read back, and
+/// what else is stated must follow from it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "Summary", from = "Summary")]
+#[serde(into = "Summary", try_from = "Summary")]
 pub struct Distribution {
     histogram: BTreeMap<u32, u64>,
 }
@@ -17,7 +18,7 @@ pub struct Distribution {
 #[derive(Serialize, Deserialize)]
 struct Summary {
     #[serde(default)]
-    sum: u64,
+    sum: Option<u64>,
     #[serde(default)]
     min: Option<u32>,
     #[serde(default)]
@@ -30,7 +31,7 @@ struct Summary {
 impl From<Distribution> for Summary {
     fn from(distribution: Distribution) -> Self {
         Self {
-            sum: distribution.sum(),
+            sum: Some(distribution.sum()),
             min: distribution.min(),
             median: distribution.median(),
             max: distribution.max(),
@@ -39,10 +40,34 @@ impl From<Distribution> for Summary {
     }
 }
 
-impl From<Summary> for Distribution {
-    fn from(summary: Summary) -> Self {
-        Self {
-            histogram: summary.histogram,
+impl TryFrom<Summary> for Distribution {
+    type Error = &'static str;
+
+    fn try_from(summary: Summary) -> Result<Self, &'static str> {
+        let Summary {
+            sum,
+            min,
+            median,
+            max,
+            histogram,
+        } = summary;
+        let distribution = Self { histogram };
+        if distribution.checked_count().is_none() || distribution.checked_sum().is_none() {
+            return Err("a histogram of more samples than there can be");
+        }
+        let stated = (sum.is_some(), sum, min, median, max);
+        let follows = (
+            true,
+            Some(distribution.sum()),
+            distribution.min(),
+            distribution.median(),
+            distribution.max(),
+        );
+        // A histogram alone is a distribution, too.
+        if stated == follows || stated == (false, None, None, None, None) {
+            Ok(distribution)
+        } else {
+            Err("sum, min, median or max do not follow from the histogram")
         }
     }
 }
@@ -58,6 +83,20 @@ impl Distribution {
         for (value, count) in &other.histogram {
             *self.histogram.entry(*value).or_default() += count;
         }
+    }
+
+    /// The number of samples, if 64 bits hold it.
+    pub(crate) fn checked_count(&self) -> Option<u64> {
+        let mut counts = self.histogram.values();
+        counts.try_fold(0_u64, |sum, count| sum.checked_add(*count))
+    }
+
+    /// The sum of all samples, if 64 bits hold it.
+    pub(crate) fn checked_sum(&self) -> Option<u64> {
+        let mut counts = self.histogram.iter();
+        counts.try_fold(0_u64, |sum, (value, count)| {
+            sum.checked_add(u64::from(*value).checked_mul(*count)?)
+        })
     }
 
     /// The number of samples.

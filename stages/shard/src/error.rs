@@ -9,6 +9,7 @@ use img2tokens_schemas::shown;
 use parquet::errors::ParquetError;
 
 use crate::UnitId;
+use crate::destination::Irregular;
 
 /// Why a shard could not be written, committed or read. No variant is about a single pair: pairs that fail are rows of
 /// the failures file.
@@ -162,6 +163,33 @@ pub enum ShardError {
         /// The cause.
         source: serde_json::Error,
     },
+    /// A name that leads out of the output, or that no program of ours would give a file.
+    #[error("`{name}` names no file of an output")]
+    Name {
+        /// The name, escaped.
+        name: String,
+    },
+    /// A file that is read whole is larger than any that was written.
+    #[error(
+        "`{name}` has more than {most} bytes, and no such file of this program has; restore or remove it"
+    )]
+    TooLarge {
+        /// The file.
+        name: String,
+        /// The most that one has.
+        most: u64,
+    },
+    /// The numbers of a stats file cannot all be true.
+    #[error(
+        "`{name}` cannot be right: {problem}; restore it from a copy, or remove it to have its unit done anew \
+         (`img2tokens verify` tells what else is wrong)"
+    )]
+    Impossible {
+        /// The file.
+        name: String,
+        /// The first thing that cannot be.
+        problem: String,
+    },
     /// A unit is committed already, by a run with another plan.
     #[error("{unit} was committed under plan {found}, and this is plan {expected}", found = shown(found))]
     OtherPlan {
@@ -187,6 +215,12 @@ pub enum ShardError {
     /// Attempts at this unit kept getting in each other's way, or were swept while they ran.
     #[error("{0}: no attempt could be committed, since others interfered")]
     Contended(UnitId),
+    /// An attempt's files were removed before they had their names.
+    #[error(
+        "{0}: its files under `.tmp` were removed while it was at work; keep other programs from cleaning there, and run \
+         the same command again"
+    )]
+    Swept(UnitId),
     /// A blocking task ended early: it panicked, or the runtime shuts down.
     #[error("a background task did not finish")]
     Task(#[from] tokio::task::JoinError),
@@ -208,9 +242,17 @@ impl ShardError {
                 Store::JoinError { .. } | Store::Precondition { .. } => true,
                 _ => false,
             },
-            Self::Contended(_) | Self::Task(_) => true,
+            Self::Contended(_) | Self::Swept(_) | Self::Task(_) => true,
             _ => false,
         }
+    }
+
+    /// Whether where a file or folder of ours should be is something else: a link, a pipe, a device, a folder.
+    pub(crate) fn is_irregular(&self) -> bool {
+        let Self::Io { source, .. } = self else {
+            return false;
+        };
+        source.get_ref().is_some_and(|inner| inner.is::<Irregular>())
     }
 
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {

@@ -5,13 +5,20 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::unit::{STAGING, STATS};
 use crate::{Destination, ShardError, UnitId};
 
-/// The folders of a unit's files. The markers go first: none ever stands beside files that are gone.
-const FOLDERS: [&str; 5] = [STATS, "data", "failures", "images", "packed"];
+/// The folders of a unit's files with the suffixes of their names. The markers go first: none ever stands beside files
+/// that are gone.
+const FOLDERS: [(&str, &str); 5] = [
+    (STATS, "json"),
+    ("data", "parquet"),
+    ("failures", "parquet"),
+    ("images", "tar.zst"),
+    ("packed", "parquet"),
+];
 /// Files that move at one time.
 const AT_ONCE: usize = 64;
 
 /// Moves the files of all units into `folder` under the same root, then these further files in their order; says how
-/// many units were committed. What is moved keeps its place relative to `folder`, which thereby is an output root too.
+/// many units were committed. Files of other names stay. What is moved keeps its place relative to `folder`, which thereby is an output root too.
 ///
 /// Broken off, it is gone on with by another call with the same `folder`: the last of `further` moves last, and so can
 /// tell whether all is moved. Nobody else may write to the output meanwhile; [`living_attempt`] knows of those on this
@@ -21,8 +28,9 @@ const AT_ONCE: usize = 64;
 /// If a folder cannot be listed or a file not be moved.
 pub async fn set_aside(destination: &Destination, folder: &str, further: &[&str]) -> Result<u64, ShardError> {
     let mut committed = 0;
-    for part in FOLDERS {
-        let names = destination.names(part).await?;
+    for (part, suffix) in FOLDERS {
+        let mut names = destination.names(part).await?;
+        names.retain(|name| UnitId::of_file(name, suffix).is_some());
         if part == STATS {
             committed = names.len() as u64;
         }

@@ -1,11 +1,16 @@
 //! A unit's stats file: the commit marker, and all the numbers about the unit.
 
+mod check;
+
 use std::collections::BTreeMap;
 
 use img2tokens_schemas::FailureReason;
 use serde::{Deserialize, Serialize};
 
 use crate::{CosineSummary, Destination, Distribution, ShardError, UnitId};
+
+/// The most bytes of a stats file: half a million different lengths of sequences, and more.
+pub const MAX_STATS_BYTES: u64 = 16 << 20;
 
 /// Seconds of work by the name of the stage that did it.
 pub type Timings = BTreeMap<String, f64>;
@@ -136,7 +141,9 @@ impl ShardStats {
     /// The number of pairs that failed, whatever the reason.
     #[must_use]
     pub fn failed(&self) -> u64 {
-        self.failures.values().sum()
+        self.failures
+            .values()
+            .fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// Whether every row that was read, of the input or the corpus of texts, is a filtered one, a pair, a text or a
@@ -162,10 +169,22 @@ impl ShardStats {
 /// The stats of a committed unit; none if the unit is not committed.
 ///
 /// # Errors
-/// If the file cannot be read or is no stats file.
+/// If the file cannot be read, is no stats file, or holds numbers that cannot be this unit's.
 pub async fn read_stats(destination: &Destination, unit: UnitId) -> Result<Option<ShardStats>, ShardError> {
+    let stats = read_unchecked(destination, unit).await?;
+    if let Some(stats) = &stats {
+        stats.check(unit)?;
+    }
+    Ok(stats)
+}
+
+/// The same, whatever its numbers.
+pub(crate) async fn read_unchecked(
+    destination: &Destination,
+    unit: UnitId,
+) -> Result<Option<ShardStats>, ShardError> {
     let name = unit.stats_file();
-    let bytes = destination.read(&name).await?;
+    let bytes = destination.read(&name, MAX_STATS_BYTES).await?;
     bytes
         .map(|bytes| serde_json::from_slice(&bytes).map_err(ShardError::json(&name)))
         .transpose()

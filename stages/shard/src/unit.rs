@@ -56,11 +56,14 @@ impl UnitId {
     pub(crate) fn of_election(name: &str) -> Option<(Self, u64, u32)> {
         let unit = Self::of_staged(name)?;
         let rest = name.strip_prefix(&unit.to_string())?.strip_suffix(".json")?;
-        if let Some(round) = rest.strip_prefix(".elected-") {
-            return Some((unit, 0, round.parse().ok()?));
-        }
-        let (revision, round) = rest.strip_prefix(".revised-")?.split_once('-')?;
-        Some((unit, revision.parse().ok()?, round.parse().ok()?))
+        let (revision, round) = match rest.strip_prefix(".elected-") {
+            Some(round) => ("0", round),
+            None => rest.strip_prefix(".revised-")?.split_once('-')?,
+        };
+        let (revision, round) = (revision.parse().ok()?, round.parse().ok()?);
+        // Only the one spelling of a number counts.
+        let file = unit.election_file(revision, round);
+        (file.strip_prefix(STAGING)?.strip_prefix('/')? == name).then_some((unit, revision, round))
     }
 
     /// The unit of a file named `part-NNNNN.SUFFIX`; none if the name is another.

@@ -59,12 +59,12 @@ async fn the_same_outcomes_give_the_same_bytes_wherever_they_go() {
             .await
             .unwrap();
         let data = destination
-            .read("data/part-00000.parquet")
+            .read("data/part-00000.parquet", 1 << 30)
             .await
             .unwrap()
             .unwrap();
         let failures = destination
-            .read("failures/part-00000.parquet")
+            .read("failures/part-00000.parquet", 1 << 30)
             .await
             .unwrap()
             .unwrap();
@@ -105,10 +105,19 @@ async fn a_second_writer_changes_nothing_even_if_it_saw_another_world() {
         let first = write(&destination, UnitId(0), &config(), &mixed_pairs(40))
             .await
             .unwrap();
-        let before = destination.read("data/part-00000.parquet").await.unwrap();
+        let before = destination
+            .read("data/part-00000.parquet", 1 << 30)
+            .await
+            .unwrap();
         let answer = late.commit(counts(&mixed_pairs(30)), timings()).await.unwrap();
         assert_eq!(answer, first);
-        assert_eq!(destination.read("data/part-00000.parquet").await.unwrap(), before);
+        assert_eq!(
+            destination
+                .read("data/part-00000.parquet", 1 << 30)
+                .await
+                .unwrap(),
+            before
+        );
         assert_eq!(staged(&destination).await, Vec::<String>::new());
     }
 }
@@ -247,15 +256,15 @@ async fn of_two_who_create_a_file_one_succeeds() {
         assert!(destination.put_if_absent("plan.json", "a".into()).await.unwrap());
         assert!(!destination.put_if_absent("plan.json", "b".into()).await.unwrap());
         assert_eq!(
-            destination.read("plan.json").await.unwrap().as_deref(),
+            destination.read("plan.json", 1 << 30).await.unwrap().as_deref(),
             Some(b"a".as_slice())
         );
         destination.put_atomic("plan.json", "c".into()).await.unwrap();
         assert_eq!(
-            destination.read("plan.json").await.unwrap().as_deref(),
+            destination.read("plan.json", 1 << 30).await.unwrap().as_deref(),
             Some(b"c".as_slice())
         );
-        assert_eq!(destination.read("README.md").await.unwrap(), None);
+        assert_eq!(destination.read("README.md", 1 << 30).await.unwrap(), None);
         assert_eq!(staged(&destination).await, Vec::<String>::new());
     }
 }

@@ -225,7 +225,7 @@ async fn what_is_no_shard_is_refused_and_what_is_not_there_is_none() {
         .await
         .unwrap();
     let failures = destination
-        .read("failures/part-00000.parquet")
+        .read("failures/part-00000.parquet", 1 << 30)
         .await
         .unwrap()
         .unwrap();

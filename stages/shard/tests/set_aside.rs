@@ -41,7 +41,7 @@ async fn what_is_set_aside_is_an_output_of_its_own_and_the_place_is_free_for_ano
         assert_eq!(committed(&aside).await.unwrap().len(), 2);
         assert_eq!(aside.checksum("data/part-00001.parquet").await.unwrap(), data);
         assert_eq!(
-            aside.read("plan.json").await.unwrap().as_deref(),
+            aside.read("plan.json", 1 << 30).await.unwrap().as_deref(),
             Some(&b"the old one"[..])
         );
         for name in [

@@ -130,7 +130,11 @@ async fn failures(destination: &Destination) -> Vec<FailedPair> {
 
 /// Names and contents of the members of the archive.
 async fn pictures(destination: &Destination) -> Vec<(String, Vec<u8>)> {
-    let archive = destination.read(&UNIT.images_file()).await.unwrap().unwrap();
+    let archive = destination
+        .read(&UNIT.images_file(), 1 << 30)
+        .await
+        .unwrap()
+        .unwrap();
     let mut tar = tar::Archive::new(zstd::Decoder::new(&archive[..]).unwrap());
     let members = tar.entries().unwrap().map(|member| {
         let mut member = member.unwrap();
@@ -150,7 +154,7 @@ async fn files(destination: &Destination, unit: UnitId) -> Vec<Vec<u8>> {
         unit.packed_file(),
         unit.stats_file(),
     ] {
-        files.push(destination.read(&name).await.unwrap().unwrap().to_vec());
+        files.push(destination.read(&name, 1 << 30).await.unwrap().unwrap().to_vec());
     }
     files
 }

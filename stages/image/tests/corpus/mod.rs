@@ -12,24 +12,15 @@ pub fn read(path: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The project's shared folder: `IMG2TOKENS_SHARED`, or `shared` beside a folder above this crate.
-fn shared() -> PathBuf {
-    if let Some(folder) = std::env::var_os("IMG2TOKENS_SHARED") {
-        return folder.into();
-    }
-    let above = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .map(|folder| folder.join("shared"));
-    let found = above
-        .into_iter()
-        .find(|folder| folder.join("images/expected.csv").is_file());
-    found.expect("no folder above this crate has shared/images/expected.csv; set IMG2TOKENS_SHARED")
+/// `tests/data`.
+fn data() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data")
 }
 
 /// Every file of the shared corpus, by name.
 #[allow(dead_code, reason = "not every test file walks over all")]
 pub fn files() -> impl Iterator<Item = (String, Vec<u8>)> {
-    let folder = shared().join("images/files");
+    let folder = data().join("images/files");
     let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     entries.map(|entry| {
         let name = entry

@@ -9,7 +9,7 @@ use img2tokens_schemas::{
 };
 use tempfile::TempDir;
 
-use super::{Candidate, commit, finish_elections, place, vote};
+use super::{Candidate, Round, commit, finish_elections, place, vote};
 use crate::{Compression, Destination, ShardConfig, ShardStats, ShardWriter, UnitCounts, UnitId, read_stats};
 
 const UNIT: UnitId = UnitId(0);
@@ -75,7 +75,10 @@ async fn elect(destination: &Destination, attempt: super::Attempt) -> Candidate 
         files: staged.files.clone(),
         stats: attempt.stats,
     };
-    vote(destination, 0, &mine, &mut staged).await.unwrap().unwrap()
+    match vote(destination, 0, &mine, &mut staged).await.unwrap() {
+        Round::Elected(elected) => elected,
+        Round::Void | Round::Gone => panic!("nobody is elected"),
+    }
 }
 
 /// What void and dead attempts left does not outlive a sweep, now that the unit is committed.
@@ -143,7 +146,7 @@ async fn a_dead_winner_without_its_tables_is_void() {
                     .unwrap()
             );
         }
-        destination.remove(&dead.files.failures).await.unwrap();
+        destination.remove(&dead.files.failures.path()).await.unwrap();
         let stats = commit(&destination, attempt(&destination, "plan", 9))
             .await
             .unwrap();
@@ -176,7 +179,8 @@ async fn a_vote_cast_after_the_commit_does_not_count() {
         files: staged.files.clone(),
         stats: late.stats,
     };
-    assert!(vote(&destination, 0, &mine, &mut staged).await.unwrap().is_some());
+    let voted = vote(&destination, 0, &mine, &mut staged).await.unwrap();
+    assert!(matches!(voted, Round::Elected(_)));
     drop(staged);
     let answer = commit(&destination, attempt(&destination, "plan", 7))
         .await

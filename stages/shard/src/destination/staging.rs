@@ -1,6 +1,6 @@
 //! A unit's files under way: files that no reader of the output sees, and that vanish unless their unit is committed.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -9,6 +9,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use tempfile::{NamedTempFile, TempPath};
 
+use super::folder::Folder;
+use super::name::OutputName;
+use crate::staged::StagedName;
 use crate::unit::STAGING;
 use crate::{ShardError, UnitId};
 
@@ -66,7 +69,7 @@ impl Write for StagedFile {
 }
 
 /// One of each kind of file that a unit has beside its stats.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct UnitFiles<File> {
     pub(crate) data: File,
     pub(crate) failures: File,
@@ -95,7 +98,7 @@ impl<File> UnitFiles<File> {
 /// The names, relative to the root, under which an attempt's files wait for their final place.
 #[derive(Debug)]
 pub(crate) struct StagedNames {
-    pub(crate) files: UnitFiles<String>,
+    pub(crate) files: UnitFiles<StagedName>,
     /// The local files: open, so that they stay locked, and removed on drop.
     held: Vec<(File, TempPath)>,
 }
@@ -103,7 +106,7 @@ pub(crate) struct StagedNames {
 impl StagedNames {
     pub(super) fn of_local(files: UnitFiles<StagedFile>) -> Result<Self, ShardError> {
         let mut held = Vec::new();
-        let mut name_of = |staged: StagedFile| -> Result<String, ShardError> {
+        let mut name_of = |staged: StagedFile| -> Result<StagedName, ShardError> {
             let path = staged
                 .path
                 .ok_or_else(|| ShardError::io("find the name of", STAGING)(ErrorKind::NotFound.into()))?;
@@ -113,7 +116,7 @@ impl StagedNames {
                 .to_string_lossy()
                 .into_owned();
             held.push((staged.file, path));
-            Ok(format!("{STAGING}/{name}"))
+            StagedName::of(&name)
         };
         let files = UnitFiles {
             data: name_of(files.data)?,
@@ -124,20 +127,20 @@ impl StagedNames {
         Ok(Self { files, held })
     }
 
-    pub(super) fn in_store(unit: UnitId, of: &UnitFiles<StagedFile>) -> Self {
+    pub(super) fn in_store(unit: UnitId, of: &UnitFiles<StagedFile>) -> Result<Self, ShardError> {
         // Unique, not secret: a hash of the moment under a key that the system draws for this process.
         let attempt = RandomState::new().hash_one((SystemTime::now(), std::process::id()));
-        let name = |file: &str| format!("{STAGING}/{unit}.{file}.{attempt:016x}");
+        let name = |file: &str| StagedName::of(&format!("{unit}.{file}.{attempt:016x}"));
         let files = UnitFiles {
-            data: name("data"),
-            failures: name("failures"),
-            images: of.images.as_ref().map(|_| name("images")),
-            packed: of.packed.as_ref().map(|_| name("packed")),
+            data: name("data")?,
+            failures: name("failures")?,
+            images: of.images.as_ref().map(|_| name("images")).transpose()?,
+            packed: of.packed.as_ref().map(|_| name("packed")).transpose()?,
         };
-        Self {
+        Ok(Self {
             files,
             held: Vec::new(),
-        }
+        })
     }
 
     /// From now on the files outlive this process: they are elected, and whoever comes next will place them.
@@ -150,30 +153,30 @@ impl StagedNames {
 
 /// A nameless file in the staging folder of `root`, where there is room for what will lie beside it.
 pub(super) fn scratch_file(root: &Path) -> Result<File, ShardError> {
-    let folder = root.join(STAGING);
-    retrying(&folder, || tempfile::tempfile_in(&folder))
+    retrying(root, |folder| tempfile::tempfile_in(folder))
 }
 
 /// A new file in the staging folder of `root`, readable by whom the process's umask lets.
 pub(super) fn new_file(root: &Path, prefix: &str) -> Result<NamedTempFile, ShardError> {
-    let folder = root.join(STAGING);
     let mut builder = tempfile::Builder::new();
     builder.prefix(prefix);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    retrying(&folder, || builder.tempfile_in(&folder))
+    retrying(root, |folder| builder.tempfile_in(folder))
 }
 
-/// Creates a file in a folder that a sweep may remove, being empty, between the folder's making and the file's: hence
-/// once more.
-fn retrying<T>(folder: &Path, file: impl Fn() -> std::io::Result<T>) -> Result<T, ShardError> {
+/// Creates a file in the staging folder, which a sweep may remove, being empty, between the folder's making and the
+/// file's: hence once more.
+fn retrying<T>(root: &Path, file: impl Fn(&Path) -> std::io::Result<T>) -> Result<T, ShardError> {
+    let folder = root.join(STAGING);
+    let in_it = OutputName::of(&format!("{STAGING}/file"))?;
     let create = || {
-        fs::create_dir_all(folder)?;
-        file()
+        Folder::make(root, &in_it)?;
+        file(&folder)
     };
     match create() {
         Err(error) if error.kind() == ErrorKind::NotFound => create(),
         result => result,
     }
-    .map_err(ShardError::io("create a file in", folder))
+    .map_err(ShardError::io("create a file in", &folder))
 }

@@ -9,7 +9,8 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{Error, GetResult, ObjectStore, ObjectStoreExt, PutMode, WriteMultipart};
 
-use super::Entry;
+use super::name::OutputName;
+use super::{Entry, too_large};
 use crate::ShardError;
 
 /// The size of an upload's parts, and the size up to which there is only one. All but the last must be equal, and at
@@ -23,27 +24,45 @@ const SENDINGS: usize = 2;
 pub(super) async fn read(
     store: &dyn ObjectStore,
     prefix: &Path,
-    name: &str,
+    name: &OutputName,
+    most: u64,
 ) -> Result<Option<Bytes>, ShardError> {
     let Some(found) = get(store, prefix, name).await? else {
         return Ok(None);
     };
-    found
-        .bytes()
+    if found.meta.size > most {
+        return Err(too_large(name, most));
+    }
+    let mut bytes = Vec::new();
+    let mut body = found.into_stream();
+    // A store that states less than it sends is not believed either.
+    while let Some(part) = body
+        .try_next()
         .await
-        .map(Some)
-        .map_err(ShardError::store("read", name))
+        .map_err(ShardError::store("read", name.as_str()))?
+    {
+        bytes.extend_from_slice(&part);
+        if bytes.len() as u64 > most {
+            return Err(too_large(name, most));
+        }
+    }
+    Ok(Some(bytes.into()))
 }
 
-pub(super) async fn exists(store: &dyn ObjectStore, prefix: &Path, name: &str) -> Result<bool, ShardError> {
-    let found = if_there(store.head(&at(prefix, name)).await).map_err(ShardError::store("look for", name))?;
+pub(super) async fn exists(
+    store: &dyn ObjectStore,
+    prefix: &Path,
+    name: &OutputName,
+) -> Result<bool, ShardError> {
+    let found = if_there(store.head(&at(prefix, name)).await)
+        .map_err(ShardError::store("look for", name.as_str()))?;
     Ok(found.is_some())
 }
 
 pub(super) async fn open(
     store: &dyn ObjectStore,
     prefix: &Path,
-    name: &str,
+    name: &OutputName,
 ) -> Result<Option<File>, ShardError> {
     let Some(found) = get(store, prefix, name).await? else {
         return Ok(None);
@@ -51,7 +70,11 @@ pub(super) async fn open(
     let io_error = || ShardError::io("copy to a temporary file in", std::env::temp_dir());
     let mut file = tempfile::tempfile().map_err(io_error())?;
     let mut body = found.into_stream();
-    while let Some(bytes) = body.try_next().await.map_err(ShardError::store("read", name))? {
+    while let Some(bytes) = body
+        .try_next()
+        .await
+        .map_err(ShardError::store("read", name.as_str()))?
+    {
         file = tokio::task::spawn_blocking(move || file.write_all(&bytes).map(|()| file))
             .await?
             .map_err(io_error())?;
@@ -63,26 +86,27 @@ pub(super) async fn open(
 pub(super) async fn names(
     store: &dyn ObjectStore,
     prefix: &Path,
-    folder: &str,
+    folder: &OutputName,
 ) -> Result<Vec<String>, ShardError> {
-    store
-        .list(Some(&at(prefix, folder)))
-        .try_filter_map(async |object| Ok(object.location.filename().map(str::to_owned)))
-        .try_collect()
-        .await
-        .map_err(ShardError::store("list", folder))
+    let entries = list(store, prefix, folder).await?;
+    Ok(entries.into_iter().map(|entry| entry.name).collect())
 }
 
+/// What lies in the folder itself: an object below a folder in it is none of ours, whatever it is called.
 pub(super) async fn list(
     store: &dyn ObjectStore,
     prefix: &Path,
-    folder: &str,
+    folder: &OutputName,
 ) -> Result<Vec<Entry>, ShardError> {
+    let folder_path = at(prefix, folder);
+    let depth = folder_path.parts_count() + 1;
     store
-        .list(Some(&at(prefix, folder)))
+        .list(Some(&folder_path))
         .try_filter_map(async |object| {
             let modified = SystemTime::from(object.last_modified);
-            Ok(object.location.filename().map(|name| Entry {
+            let is_in_it = object.location.parts_count() == depth;
+            let name = object.location.filename().filter(|_| is_in_it);
+            Ok(name.map(|name| Entry {
                 name: name.to_owned(),
                 size: object.size,
                 modified,
@@ -90,13 +114,13 @@ pub(super) async fn list(
         })
         .try_collect()
         .await
-        .map_err(ShardError::store("list", folder))
+        .map_err(ShardError::store("list", folder.as_str()))
 }
 
 pub(super) async fn put_if_absent(
     store: &dyn ObjectStore,
     prefix: &Path,
-    name: &str,
+    name: &OutputName,
     bytes: Bytes,
 ) -> Result<bool, ShardError> {
     let path = at(prefix, name);
@@ -104,47 +128,51 @@ pub(super) async fn put_if_absent(
     match resending(create).await {
         Ok(_) => Ok(true),
         Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(false),
-        Err(error) => Err(ShardError::store("create", name)(error)),
+        Err(error) => Err(ShardError::store("create", name.as_str())(error)),
     }
 }
 
 pub(super) async fn put_atomic(
     store: &dyn ObjectStore,
     prefix: &Path,
-    name: &str,
+    name: &OutputName,
     bytes: Bytes,
 ) -> Result<(), ShardError> {
     store
         .put(&at(prefix, name), bytes.into())
         .await
         .map(|_| ())
-        .map_err(ShardError::store("write", name))
+        .map_err(ShardError::store("write", name.as_str()))
 }
 
-pub(super) async fn remove(store: &dyn ObjectStore, prefix: &Path, name: &str) -> Result<(), ShardError> {
+pub(super) async fn remove(
+    store: &dyn ObjectStore,
+    prefix: &Path,
+    name: &OutputName,
+) -> Result<(), ShardError> {
     let path = at(prefix, name);
     if_there(resending(|| store.delete(&path)).await)
         .map(|_| ())
-        .map_err(ShardError::store("remove", name))
+        .map_err(ShardError::store("remove", name.as_str()))
 }
 
 pub(super) async fn place(
     store: &dyn ObjectStore,
     prefix: &Path,
-    staged: &str,
-    name: &str,
+    staged: &OutputName,
+    name: &OutputName,
 ) -> Result<bool, ShardError> {
     let copied = if_there(store.copy(&at(prefix, staged), &at(prefix, name)).await);
     copied
         .map(|copied| copied.is_some())
-        .map_err(ShardError::store("copy into place", name))
+        .map_err(ShardError::store("copy into place", name.as_str()))
 }
 
 /// Uploads a local file, in parts if it is long. Until it is complete the object is not there.
 pub(super) async fn upload(
     store: &dyn ObjectStore,
     prefix: &Path,
-    name: &str,
+    name: &OutputName,
     mut file: File,
 ) -> Result<(), ShardError> {
     file.rewind().map_err(reading_back())?;
@@ -156,17 +184,17 @@ pub(super) async fn upload(
             .put(&location, bytes.into())
             .await
             .map(|_| ())
-            .map_err(ShardError::store("upload", name));
+            .map_err(ShardError::store("upload", name.as_str()));
     }
     let upload = store
         .put_multipart(&location)
         .await
-        .map_err(ShardError::store("upload", name))?;
+        .map_err(ShardError::store("upload", name.as_str()))?;
     let mut upload =
         WriteMultipart::new_with_chunk_size(upload, usize::try_from(PART_BYTES).unwrap_or(usize::MAX));
     if let Err(error) = send_parts(&mut upload, file, name).await {
         if let Err(error) = upload.abort().await {
-            tracing::warn!(name, %error, "an unfinished upload could not be taken back; a lifecycle rule must");
+            tracing::warn!(name = name.as_str(), %error, "an unfinished upload could not be taken back; a lifecycle rule must");
         }
         return Err(error);
     }
@@ -174,15 +202,19 @@ pub(super) async fn upload(
         .finish()
         .await
         .map(|_| ())
-        .map_err(ShardError::store("upload", name))
+        .map_err(ShardError::store("upload", name.as_str()))
 }
 
-async fn send_parts(upload: &mut WriteMultipart, mut file: File, name: &str) -> Result<(), ShardError> {
+async fn send_parts(
+    upload: &mut WriteMultipart,
+    mut file: File,
+    name: &OutputName,
+) -> Result<(), ShardError> {
     loop {
         upload
             .wait_for_capacity(PARTS_IN_FLIGHT)
             .await
-            .map_err(ShardError::store("upload", name))?;
+            .map_err(ShardError::store("upload", name.as_str()))?;
         let (rest, bytes) = next_part(file).await?.map_err(reading_back())?;
         if bytes.is_empty() {
             return Ok(());
@@ -206,8 +238,12 @@ async fn next_part(mut file: File) -> Result<std::io::Result<(File, Bytes)>, Sha
     .await?)
 }
 
-async fn get(store: &dyn ObjectStore, prefix: &Path, name: &str) -> Result<Option<GetResult>, ShardError> {
-    if_there(store.get(&at(prefix, name)).await).map_err(ShardError::store("read", name))
+async fn get(
+    store: &dyn ObjectStore,
+    prefix: &Path,
+    name: &OutputName,
+) -> Result<Option<GetResult>, ShardError> {
+    if_there(store.get(&at(prefix, name)).await).map_err(ShardError::store("read", name.as_str()))
 }
 
 /// Sends a request once more if its answer was lost. The client repeats only what it knows to be harmless: not a
@@ -225,8 +261,8 @@ where
     request().await
 }
 
-fn at(prefix: &Path, name: &str) -> Path {
-    name.split('/').fold(prefix.clone(), Path::join)
+fn at(prefix: &Path, name: &OutputName) -> Path {
+    name.as_str().split('/').fold(prefix.clone(), Path::join)
 }
 
 fn if_there<T>(result: object_store::Result<T>) -> object_store::Result<Option<T>> {

@@ -96,6 +96,7 @@ pub(super) fn rewrite(
         ..stats
     };
     revised.check_accounted()?;
+    revised.check(unit)?;
     Ok(Rewritten {
         attempt: Attempt {
             files: UnitFiles {

@@ -11,6 +11,8 @@ use crate::{Destination, ShardError};
 
 /// The folder of the records.
 const RECORDS: &str = "takedowns";
+/// The most bytes of a record: some 12 million entries.
+const MAX_RECORD_BYTES: u64 = 512 << 20;
 
 /// What an entry is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -107,11 +109,15 @@ impl Tombstones {
     /// record. Returns the name, relative to the output root, and whether it is new.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If it cannot be written, or there are so many entries that it could not be read: make several lists of them.
     pub async fn record(&self, destination: &Destination) -> Result<(String, bool), ShardError> {
         let mut record = serde_json::to_vec_pretty(&self.entries).map_err(ShardError::json(RECORDS))?;
         record.push(b'\n');
         let name = format!("{RECORDS}/{}", record_name(&record));
+        if record.len() as u64 > MAX_RECORD_BYTES {
+            let most = MAX_RECORD_BYTES;
+            return Err(ShardError::TooLarge { name, most });
+        }
         let is_new = destination.put_if_absent(&name, record.into()).await?;
         Ok((name, is_new))
     }
@@ -137,7 +143,7 @@ impl Tombstones {
         let mut all = Self::default();
         for record in &records {
             let name = format!("{RECORDS}/{record}");
-            let Some(bytes) = destination.read(&name).await? else {
+            let Some(bytes) = destination.read(&name, MAX_RECORD_BYTES).await? else {
                 continue;
             };
             if *record != record_name(&bytes) {

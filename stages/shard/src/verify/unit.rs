@@ -16,7 +16,7 @@ use super::{Findings, KeyLedger};
 use crate::census::Census;
 use crate::destination::checksum_of;
 use crate::read::{ContextReader, DataReader, FailureReader, Reader, Sample, Table};
-use crate::stats::read_stats;
+use crate::stats::read_unchecked;
 use crate::{Destination, FileChecksum, ShardError, ShardStats, UnitId};
 
 /// What the plan says of a unit.
@@ -33,7 +33,7 @@ pub struct Expected {
 pub struct UnitReport {
     /// The unit.
     pub unit: UnitId,
-    /// Its stats, if they can be read.
+    /// Its stats, if they can be read and can be true.
     pub stats: Option<ShardStats>,
     /// What is wrong.
     pub findings: Findings,
@@ -52,34 +52,27 @@ pub async fn verify_unit(
     keys: &Arc<KeyLedger>,
 ) -> Result<UnitReport, ShardError> {
     let mut findings = Findings::default();
-    let stats = match read_stats(destination, unit).await {
+    let stats = match read_unchecked(destination, unit).await {
+        Ok(Some(stats)) => Ok(stats),
+        Ok(None) => Err("it is missing: the unit is not committed".to_owned()),
+        Err(ShardError::Json { source, .. }) => Err(format!("it is no stats file: {source}")),
+        Err(error) => Err(in_words(error)?),
+    };
+    let stats = match stats {
         Ok(stats) => stats,
-        Err(ShardError::Json { source, .. }) => {
-            findings.add(&unit.stats_file(), None, format!("it is no stats file: {source}"));
+        Err(what) => {
+            findings.add(&unit.stats_file(), None, what);
             return Ok(UnitReport {
                 unit,
                 stats: None,
                 findings,
             });
         }
-        Err(error) => return Err(error),
     };
-    let Some(stats) = stats else {
-        findings.add(
-            &unit.stats_file(),
-            None,
-            "it is missing: the unit is not committed",
-        );
-        return Ok(UnitReport {
-            unit,
-            stats: None,
-            findings,
-        });
-    };
-    check_stats(&stats, unit, expected, &mut findings);
-    let data = destination.open(&unit.data_file()).await?;
-    let failures = destination.open(&unit.failures_file()).await?;
-    let packed = destination.open(&unit.packed_file()).await?;
+    let is_possible = check_stats(&stats, unit, expected, &mut findings);
+    let data = open(destination, unit.data_file(), &mut findings).await?;
+    let failures = open(destination, unit.failures_file(), &mut findings).await?;
+    let packed = open(destination, unit.packed_file(), &mut findings).await?;
     let (of_unit, keys) = (stats.clone(), keys.clone());
     let tables = tokio::task::spawn_blocking(move || {
         let check = UnitCheck {
@@ -99,39 +92,61 @@ pub async fn verify_unit(
     }
     if let Some(committed) = &stats.images_file {
         let name = unit.images_file();
-        match destination.checksum(&name).await? {
-            Some(found) => check_checksum(&name, &found, committed, &mut findings),
-            None => findings.add(&name, None, "it is missing"),
+        match destination.checksum(&name).await {
+            Ok(Some(found)) => check_checksum(&name, &found, committed, &mut findings),
+            Ok(None) => findings.add(&name, None, "it is missing"),
+            Err(error) => findings.add(&name, None, in_words(error)?),
         }
     }
     Ok(UnitReport {
         unit,
-        stats: Some(stats),
+        stats: is_possible.then_some(stats),
         findings,
     })
 }
 
-fn check_stats(stats: &ShardStats, unit: UnitId, expected: Option<&Expected>, findings: &mut Findings) {
+/// A file of the unit; none if it is not there, or is no file, which is a finding.
+async fn open(
+    destination: &Destination,
+    name: String,
+    findings: &mut Findings,
+) -> Result<Option<File>, ShardError> {
+    match destination.open(&name).await {
+        Ok(file) => Ok(file),
+        Err(error) => {
+            findings.add(&name, None, in_words(error)?);
+            Ok(None)
+        }
+    }
+}
+
+/// What is wrong with a name that is no file of ours.
+fn in_words(error: ShardError) -> Result<String, ShardError> {
+    match error {
+        ShardError::TooLarge { most, .. } => Ok(format!("it has more than {most} bytes")),
+        error if error.is_irregular() => {
+            Ok("it is no regular file of the output, but a link, pipe, device or folder".to_owned())
+        }
+        error => Err(error),
+    }
+}
+
+/// Checks the numbers alone, and against the plan; says whether they can be.
+fn check_stats(
+    stats: &ShardStats,
+    unit: UnitId,
+    expected: Option<&Expected>,
+    findings: &mut Findings,
+) -> bool {
     let file = unit.stats_file();
-    if stats.unit != unit {
-        findings.add(&file, None, format!("it is of {}", stats.unit));
+    let problems = stats.problems(unit);
+    let is_possible = problems.is_empty();
+    for problem in problems {
+        findings.add(&file, None, problem);
     }
-    if stats.check_accounted().is_err() {
-        findings.add(
-            &file,
-            None,
-            format!(
-                "{} rows read and {} texts taken are not {} filtered + {} pairs + {} texts + {} failures",
-                stats.rows_read,
-                stats.text_rows,
-                stats.filtered,
-                stats.pairs,
-                stats.texts,
-                stats.failed()
-            ),
-        );
-    }
-    let Some(expected) = expected else { return };
+    let Some(expected) = expected else {
+        return is_possible;
+    };
     if stats.plan != expected.plan {
         findings.add(
             &file,
@@ -146,6 +161,7 @@ fn check_stats(stats: &ShardStats, unit: UnitId, expected: Option<&Expected>, fi
             format!("{} rows were read, and the plan has {rows}", stats.rows_read),
         );
     }
+    is_possible
 }
 
 fn check_checksum(name: &str, found: &FileChecksum, committed: &FileChecksum, findings: &mut Findings) {
