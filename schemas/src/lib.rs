@@ -1,7 +1,7 @@
 //! The records that pass between the rooms of img2tokens, their Arrow schemas, and the reasons a pair can fail.
 //!
-//! Every stage knows this crate and nothing of another stage. There is no I/O here and nothing asynchronous:
-//! plain types whose constructors refuse what cannot be true.
+//! Every stage knows this crate and nothing of another stage. Nothing here is asynchronous: plain types
+//! whose constructors refuse what cannot be true, and the one way in which files that users name are opened ([`regular`]).
 //!
 //! The feature `arrow` adds the table side ([`columns`], [`row`], [`document`]), which only the rooms that read or write
 //! tables need; the feature `lists` adds [`listed`], lists of what must not be used.
@@ -10,6 +10,7 @@ pub mod failure;
 pub mod features;
 pub mod image;
 pub mod packed;
+pub mod regular;
 pub mod sequence;
 pub mod shown;
 pub mod tokens;
@@ -27,6 +28,7 @@ pub use failure::{Failure, FailureReason};
 pub use features::{FeaturesError, MergedFeatures};
 pub use image::{Digest, ImageFormat, Pixels, PixelsError};
 pub use packed::{PackedRow, PackedSegment, Packing};
+pub use regular::{open_regular, read_regular, read_regular_text};
 pub use sequence::{Order, Sequence, Vocabulary};
 pub use shown::{Shown, shown};
 pub use tokens::{KeepMask, TokensError, VisualTokens};

@@ -10,6 +10,9 @@ use url::{Host, Url};
 
 use crate::Digest;
 
+/// The longest list that is read, in bytes: some ten million entries.
+pub const MAX_LIST_BYTES: u64 = 1 << 30;
+
 /// An entry of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Listed {

@@ -10,9 +10,6 @@ use crate::config::{self, Config};
 use crate::exit::Failed;
 use crate::storage::{self, Located};
 
-/// A config is a page or two; what is larger is another file.
-const MAX_BYTES: u64 = 1 << 20;
-
 /// Reads and checks it. Paths in a config of a store are taken as everywhere: from the current directory.
 pub(super) async fn read(args: &ConfigArgs) -> Result<Config, Failed> {
     let name = args.config.to_string_lossy();
@@ -38,7 +35,7 @@ async fn from_store(location: &str) -> anyhow::Result<String> {
     };
     let object = store.get(&StorePath::from(path.as_str())).await.map_err(failed)?;
     let size = object.meta.size;
-    anyhow::ensure!(size <= MAX_BYTES, "{size} bytes are no config");
+    anyhow::ensure!(size <= config::MAX_BYTES, "{size} bytes are no config");
     let bytes = object.bytes().await.map_err(failed)?;
     Ok(String::from_utf8(bytes.to_vec())?)
 }

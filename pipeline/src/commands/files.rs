@@ -1,16 +1,24 @@
 //! Local image files and the JSON line of one that failed.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
-use img2tokens_schemas::{Failure, FailureReason};
+use img2tokens_fetch::FetchConfig;
+use img2tokens_schemas::{Failure, FailureReason, read_regular};
 use serde_json::{Value, json};
 
-/// The bytes of a file.
+/// The bytes of a regular file, of as many as a download may have by default.
 ///
 /// # Errors
-/// If it cannot be read.
+/// If it cannot be read, is no regular file, or is longer.
 pub(super) fn read_image(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|error| Failure::new(FailureReason::CorruptRow, error.to_string()))
+    read_regular(path, FetchConfig::default().max_bytes).map_err(|error| {
+        let reason = match error.kind() {
+            ErrorKind::FileTooLarge => FailureReason::TooLarge,
+            _ => FailureReason::CorruptRow,
+        };
+        Failure::new(reason, error.to_string())
+    })
 }
 
 /// `{"path", "error", "message"}`

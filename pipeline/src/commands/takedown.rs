@@ -7,8 +7,8 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use futures::{StreamExt, TryStreamExt, stream};
-use img2tokens_schemas::listed::{Listed, read_list};
-use img2tokens_schemas::shown;
+use img2tokens_schemas::listed::{Listed, MAX_LIST_BYTES, read_list};
+use img2tokens_schemas::{read_regular_text, shown};
 use img2tokens_shard::takedown::{EntryHash, Taken, Tombstones, resume, take_down};
 use img2tokens_shard::{Destination, Encoding, committed};
 
@@ -47,7 +47,7 @@ struct List {
 impl List {
     fn read(file: &Path) -> anyhow::Result<Self> {
         let named = || format!("--list {}", shown(file.display()));
-        let text = std::fs::read_to_string(file).with_context(named)?;
+        let text = read_regular_text(file, MAX_LIST_BYTES).with_context(named)?;
         let mut list = Self {
             entries: Vec::new(),
             tombstones: Tombstones::default(),

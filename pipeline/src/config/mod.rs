@@ -14,7 +14,7 @@ pub use batch_size::BatchSize;
 pub use device::DeviceChoice;
 pub use error::ConfigError;
 pub use failed_images::FailedImages;
-pub use read::{Override, parse, read};
+pub use read::{MAX_BYTES, Override, parse, read};
 pub use sections::{
     BackendChoice, Compression, Config, Features, Fetch, Image, Input, KeptImages, Output, ProviderChoice,
     SelectionChoice, Sequence, Text, TextCorpus, Vision,

@@ -2,9 +2,13 @@
 
 use std::path::Path;
 
+use img2tokens_schemas::read_regular_text;
 use toml::{Table, Value};
 
 use super::{Config, ConfigError};
+
+/// The longest config, in bytes: one is a page or two, and what is longer is another file.
+pub const MAX_BYTES: u64 = 1 << 20;
 
 /// One `--set section.key=value`.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +47,7 @@ impl std::str::FromStr for Override {
 /// One line that names the file and the key at fault.
 pub fn read(file: &Path, overrides: &[Override]) -> Result<Config, ConfigError> {
     let name = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|source| ConfigError::Unreadable {
+    let text = read_regular_text(file, MAX_BYTES).map_err(|source| ConfigError::Unreadable {
         file: name.clone(),
         source,
     })?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use img2tokens_schemas::read_regular;
 use reqwest::{
     Certificate, Client, ClientBuilder, Proxy, Url,
     header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, USER_AGENT},
@@ -14,6 +15,8 @@ use crate::{config::FetchConfig, resolver::PublicResolver, setup::FetchSetupErro
 /// for 20 Mbit/s at 100 ms.
 const HTTP2_STREAM_WINDOW: u32 = 256 << 10;
 const HTTP2_CONNECTION_WINDOW: u32 = 1 << 20;
+/// A system's whole bundle has a quarter of a megabyte.
+const MAX_CA_BYTES: u64 = 16 << 20;
 /// HTTP/1's limit is hyper's buffer, about 400 KiB.
 const HTTP2_MAX_HEADERS: u32 = 64 << 10;
 
@@ -78,7 +81,7 @@ fn certificates(file: Option<&Path>) -> Result<Vec<Certificate>, FetchSetupError
             path: path.to_owned(),
             source,
         };
-        let pem = std::fs::read(path).map_err(read)?;
+        let pem = read_regular(path, MAX_CA_BYTES).map_err(read)?;
         let own = Certificate::from_pem_bundle(&pem).map_err(|source| parse(Some(source)))?;
         if own.is_empty() {
             return Err(parse(None));

@@ -2,8 +2,10 @@
 
 use std::{collections::HashSet, path::Path};
 
-use img2tokens_schemas::Digest;
-use img2tokens_schemas::listed::{Listed, UnreadableEntry, domains, read_list, without_fragment};
+use img2tokens_schemas::listed::{
+    Listed, MAX_LIST_BYTES, UnreadableEntry, domains, read_list, without_fragment,
+};
+use img2tokens_schemas::{Digest, read_regular_text};
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
 use url::Url;
@@ -24,7 +26,7 @@ pub(crate) struct DenyList {
 impl DenyList {
     /// Reads a list ([`img2tokens_schemas::listed`]). Keys it must not have: no download knows its pair's.
     pub(crate) fn read(path: &Path) -> Result<Self, FetchSetupError> {
-        let text = std::fs::read_to_string(path).map_err(|source| FetchSetupError::File {
+        let text = read_regular_text(path, MAX_LIST_BYTES).map_err(|source| FetchSetupError::File {
             key: "deny_list",
             path: path.to_owned(),
             source,

@@ -58,7 +58,7 @@ async fn write(destination: &Destination, order: impl Fn(&mut Vec<Outcome>)) -> 
 
 async fn archive(destination: &Destination) -> Vec<u8> {
     destination
-        .read(&UNIT.images_file())
+        .read(&UNIT.images_file(), 1 << 20)
         .await
         .unwrap()
         .unwrap()

@@ -7,12 +7,13 @@
 use std::path::{Path, PathBuf};
 
 use img2tokens_schemas::Vocabulary;
-use img2tokens_schemas::shown;
+use img2tokens_schemas::{read_regular, shown};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Deserializer, json};
 
 use crate::TextSetupError;
 use crate::hugging_face::HuggingFace;
+use crate::stage::MAX_FILE_BYTES;
 use crate::tokenizer::Tokenizer;
 
 /// A tokenizer of texts that knows the ids of pictures too.
@@ -69,7 +70,7 @@ impl ExtendedTokenizer {
     /// If the file cannot be read, is no `tokenizer.json`, has one of the tokens, or would give them other ids than
     /// sequences have.
     pub fn read(path: &Path, codebook_size: u32) -> Result<Self, ExtensionError> {
-        let file = std::fs::read(path).map_err(|source| TextSetupError::Read {
+        let file = read_regular(path, MAX_FILE_BYTES).map_err(|source| TextSetupError::Read {
             path: path.to_owned(),
             source,
         })?;

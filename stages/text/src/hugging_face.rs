@@ -6,9 +6,11 @@
 
 use std::path::Path;
 
+use img2tokens_schemas::read_regular;
 use serde_json::Value;
-use tokenizers::Tokenizer as HuggingFaceTokenizer;
+use tokenizers::{ModelWrapper, Tokenizer as HuggingFaceTokenizer};
 
+use crate::stage::MAX_FILE_BYTES;
 use crate::tokenizer::{NO_TOKEN, Tokenizer};
 use crate::{TextError, TextSetupError};
 
@@ -16,6 +18,10 @@ use crate::{TextError, TextSetupError};
 const BOS_NAMES: &[&str] = &["<s>", "<|begin_of_text|>", "<bos>", "<|endoftext|>"];
 /// The same for the end of sequence.
 const EOS_NAMES: &[&str] = &["</s>", "<|end_of_text|>", "<eos>", "<|endoftext|>"];
+
+/// The longest word that WordPiece cuts, in characters; published models have 100. It tries every stretch of a word, so
+/// that a caption of one word would cost the square of its length.
+const MAX_WORD_PIECE_CHARS: usize = 1_000;
 
 /// A tokenizer with its special tokens found.
 pub(crate) struct HuggingFace {
@@ -33,6 +39,13 @@ impl HuggingFace {
             source,
         };
         let mut tokenizer = HuggingFaceTokenizer::from_bytes(file).map_err(invalid)?;
+        if let ModelWrapper::WordPiece(model) = tokenizer.get_model()
+            && model.max_input_chars_per_word > MAX_WORD_PIECE_CHARS
+        {
+            return Err(invalid(
+                format!("max_input_chars_per_word is more than {MAX_WORD_PIECE_CHARS}").into(),
+            ));
+        }
         tokenizer.with_truncation(None).map_err(invalid)?;
         tokenizer.with_padding(None);
         tokenizer.set_encode_special_tokens(true);
@@ -98,7 +111,7 @@ struct SpecialTokens {
 impl SpecialTokens {
     fn beside(path: &Path) -> Result<Self, TextSetupError> {
         let path = path.with_file_name("tokenizer_config.json");
-        let config = match std::fs::read(&path) {
+        let config = match read_regular(&path, MAX_FILE_BYTES) {
             Ok(file) => serde_json::from_slice(&file).map_err(|source| TextSetupError::TokenizerConfig {
                 path: path.clone(),
                 source,

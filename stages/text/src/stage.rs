@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use img2tokens_schemas::read_regular;
 use sha2::{Digest, Sha256};
 
 use crate::bytes::Bytes;
@@ -10,6 +11,9 @@ use crate::hugging_face::HuggingFace;
 use crate::sentence_piece::SentencePiece;
 use crate::tokenizer::Tokenizer;
 use crate::{BUILTIN_BYTES, TextConfig, TextError, TextSetupError};
+
+/// The longest file of a tokenizer: the largest published ones have 35 MB.
+pub(crate) const MAX_FILE_BYTES: u64 = 128 << 20;
 
 /// The text stage: clean-up, then a tokenizer, then the limit. Shared by reference between threads.
 pub struct TextStage {
@@ -131,7 +135,7 @@ fn open_tokenizer(tokenizer: &str) -> Result<(Box<dyn Tokenizer>, String), TextS
             tokenizer: tokenizer.to_owned(),
         });
     }
-    let file = std::fs::read(path).map_err(|source| TextSetupError::Read {
+    let file = read_regular(path, MAX_FILE_BYTES).map_err(|source| TextSetupError::Read {
         path: path.to_owned(),
         source,
     })?;

@@ -77,6 +77,59 @@ fn models_that_the_library_refuses_are_refused() {
     assert!(open(&[unknown, piece("a", 0.0, 1)].concat()).is_ok());
 }
 
+#[test]
+fn a_piece_that_every_place_of_a_caption_would_be_compared_with_is_short() {
+    let varint = |length: usize| vec![length as u8 & 0x7f | 0x80, (length >> 7) as u8];
+    let long = |length: usize| {
+        let text = [vec![1 << 3 | 2], varint(length), vec![b'a'; length]].concat();
+        let inner = [text, vec![3 << 3, 4]].concat();
+        let unknown = piece("<unk>", 0.0, 2);
+        [unknown, vec![1 << 3 | 2], varint(inner.len()), inner].concat()
+    };
+    assert!(matches!(
+        open(&long(513)),
+        Err(TextSetupError::SentencePiece { .. })
+    ));
+    // The longest allowed one is tried from every place of a mebibyte.
+    let stage = open(&long(512)).unwrap();
+    assert!(!stage.tokenize(&"ab".repeat(1 << 19)).unwrap().is_empty());
+    assert!(!stage.tokenize(&"a".repeat(1 << 20)).unwrap().is_empty());
+}
+
+#[test]
+fn a_word_piece_model_does_not_cut_words_of_any_length() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    let open = |chars: usize| {
+        let json = format!(
+            r###"{{"version":"1.0","added_tokens":[],"model":{{"type":"WordPiece","unk_token":"[UNK]",
+            "continuing_subword_prefix":"##","max_input_chars_per_word":{chars},"vocab":{{"[UNK]":0,"a":1,"##a":2}}}}}}"###
+        );
+        std::fs::write(&path, json).unwrap();
+        TextStage::open(&TextConfig {
+            tokenizer: path.to_str().unwrap().to_owned(),
+            ..TextConfig::default()
+        })
+    };
+    assert!(matches!(open(1_001), Err(TextSetupError::HuggingFace { .. })));
+    let stage = open(1_000).unwrap();
+    assert_eq!(stage.tokenize(&"a".repeat(1 << 20)).unwrap(), [0]);
+}
+
+#[test]
+fn a_tokenizer_that_is_no_regular_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["tokenizer.json", "tokenizer.model"] {
+        let path = folder.path().join(name);
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        let opened = TextStage::open(&TextConfig {
+            tokenizer: path.to_str().unwrap().to_owned(),
+            ..TextConfig::default()
+        });
+        assert!(matches!(opened, Err(TextSetupError::Read { .. })), "{name}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

@@ -51,10 +51,30 @@ pub enum ConfigError {
         /// What the divisor is.
         of: &'static str,
     },
+    /// Numbers that are allowed each ask for too much together.
+    #[error("{what} are more than {most}")]
+    Total {
+        /// What is counted.
+        what: &'static str,
+        /// The most allowed.
+        most: usize,
+    },
     /// The MLP's ratio gives no hidden width.
     #[error("`mlp_ratio` is {0}, not within 0.25..=64")]
     Ratio(f64),
 }
+
+/// The most blocks of a part of the model; LaVIT's encoder has 40.
+pub(crate) const MAX_DEPTH: usize = 1024;
+
+/// The most patches of a picture, a grid of 64 x 64; LaVIT has 256. Attention takes their square.
+const MAX_PATCHES: usize = 4_096;
+
+/// The most numbers of one activation of a picture (1 GiB in float32): LaVIT's largest has 1.6 million.
+const MAX_ACTIVATION: usize = 1 << 28;
+
+/// The most weights of a model: a dozen times LaVIT's.
+const MAX_WEIGHTS: usize = 1 << 34;
 
 /// The selector halves the width twice.
 const SELECTOR_HALVINGS: usize = 4;
@@ -113,8 +133,8 @@ impl ModelConfig {
         within("patch_size", self.patch_size, self.image_size)?;
         within("width", self.width, 16_384)?;
         within("heads", self.heads, self.width)?;
-        within("encoder_depth", self.encoder_depth, 1024)?;
-        within("merger_depth", self.merger_depth, 1024)?;
+        within("encoder_depth", self.encoder_depth, MAX_DEPTH)?;
+        within("merger_depth", self.merger_depth, MAX_DEPTH)?;
         within("codebook_size", self.codebook_size, 1 << 16)?;
         within("code_dim", self.code_dim, 4096)?;
         let multiple = |field, value: usize, divisor, of| match value % divisor {
@@ -137,7 +157,39 @@ impl ModelConfig {
         if !(0.25..=64.0).contains(&self.mlp_ratio) {
             return Err(ConfigError::Ratio(self.mlp_ratio));
         }
-        Ok(())
+        self.validate_totals()
+    }
+
+    /// Refuses what fits number by number and not together: what is checked here is allocated of a model whatever its
+    /// file holds. All numbers are within their own ranges.
+    fn validate_totals(&self) -> Result<(), ConfigError> {
+        let (patches, d) = (self.patches(), self.width);
+        let at_most = |what, factors: &[usize], most| {
+            let total = factors
+                .iter()
+                .try_fold(1_usize, |total, factor| total.checked_mul(*factor));
+            match total {
+                Some(total) if total <= most => Ok(total),
+                _ => Err(ConfigError::Total { what, most }),
+            }
+        };
+        at_most("the patches of a picture", &[patches], MAX_PATCHES)?;
+        at_most(
+            "the attention scores of a picture (heads x patches x patches)",
+            &[self.heads, patches + 1, patches + 1],
+            MAX_ACTIVATION,
+        )?;
+        at_most(
+            "the activations of a block (patches x the widest layer)",
+            &[patches + 1, self.mlp_hidden().max(3 * d)],
+            MAX_ACTIVATION,
+        )?;
+        let what = "the weights of the model";
+        let mut weights = 0_usize;
+        for (_, shape) in self.tensors() {
+            weights = weights.saturating_add(at_most(what, &shape, MAX_WEIGHTS)?);
+        }
+        at_most(what, &[weights], MAX_WEIGHTS).map(drop)
     }
 
     /// The key and shape of every tensor that the model reads, in a fixed order (spec sections 2 to 6). Keys of the
@@ -275,6 +327,48 @@ mod tests {
         assert!(broken(|c| c.heads = 15).contains("width"));
         assert!(broken(|c| c.mlp_ratio = f64::NAN).contains("mlp_ratio"));
         assert!(broken(|c| c.codebook_size = 65_537).contains("codebook_size"));
+    }
+
+    #[test]
+    fn numbers_that_ask_for_too_much_together_are_refused() {
+        let refused = |change: fn(&mut ModelConfig)| {
+            let mut config = ModelConfig::lavit();
+            change(&mut config);
+            config.validate().unwrap_err().to_string()
+        };
+        let small = |config: &mut ModelConfig, image_size, heads, width| {
+            *config = ModelConfig {
+                image_size,
+                patch_size: 1,
+                heads,
+                width,
+                mlp_ratio: 1.0,
+                encoder_depth: 1,
+                merger_depth: 1,
+                codebook_size: 2,
+                code_dim: 1,
+            };
+        };
+        let mut most = ModelConfig::lavit();
+        small(&mut most, 64, 1, 4);
+        assert_eq!(most.validate(), Ok(()));
+        for side in [65, 448, 4096] {
+            most.image_size = side;
+            let error = most.validate().unwrap_err().to_string();
+            assert!(error.contains("patches of a picture"), "{error}");
+        }
+        small(&mut most, 64, 16, 64);
+        assert!(
+            most.validate()
+                .unwrap_err()
+                .to_string()
+                .contains("attention scores")
+        );
+        small(&mut most, 64, 4, 8192);
+        most.mlp_ratio = 64.0;
+        assert!(most.validate().unwrap_err().to_string().contains("activations"));
+        assert!(refused(|c| (c.width, c.encoder_depth) = (16_384, 1024)).contains("weights"));
+        assert!(refused(|c| (c.encoder_depth, c.merger_depth) = (1024, 1024)).contains("weights"));
     }
 
     #[test]

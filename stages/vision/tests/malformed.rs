@@ -230,6 +230,41 @@ fn a_directory_without_a_model_or_a_config_says_so() {
     expect(open(directory.path(), None), &["heads"]);
 }
 
+#[test]
+fn a_small_file_cannot_state_a_model_of_gigabytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let open_with = |config: &ModelConfig| {
+        write_safetensors(directory.path(), config, &plain());
+        open(directory.path(), None)
+    };
+    let small = |image_size| ModelConfig {
+        image_size,
+        patch_size: 1,
+        ..tiny()
+    };
+    expect(open_with(&small(448)), &["patches of a picture", "4096"]);
+    expect(open_with(&small(4096)), &["patches of a picture"]);
+    let wide = ModelConfig {
+        width: 16_384,
+        encoder_depth: 1024,
+        ..tiny()
+    };
+    expect(open_with(&wide), &["weights of the model"]);
+}
+
+#[test]
+fn a_config_or_weights_that_are_no_regular_file_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        write_safetensors(directory.path(), &tiny(), &plain());
+        let path = directory.path().join(name);
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        expect(open(directory.path(), None), &[name, "not a regular file"]);
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
 

@@ -1,14 +1,12 @@
 //! Where the pictures are.
 
-#![allow(clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A file of `tests/data`.
 pub fn read(path: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/data")
-        .join(path);
+    let path = data().join(path);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -17,7 +15,7 @@ fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data")
 }
 
-/// Every file of the shared corpus, by name.
+/// Every file of the corpus, by name.
 #[allow(dead_code, reason = "not every test file walks over all")]
 pub fn files() -> impl Iterator<Item = (String, Vec<u8>)> {
     let folder = data().join("images/files");

@@ -13,6 +13,13 @@ pub(super) struct CharacterMap {
     replacements: String,
 }
 
+/// The longest text that a rule replaces; NFKC's longest have a dozen bytes. A broken map may lead in a circle, which
+/// would otherwise be walked to the text's end from each of its characters.
+const MAX_RULE_BYTES: usize = 256;
+
+/// The longest text that a rule gives; NFKC's longest has 33 bytes.
+const MAX_REPLACEMENT_BYTES: usize = 256;
+
 const LEAF: u32 = 1 << 31;
 
 impl CharacterMap {
@@ -32,6 +39,13 @@ impl CharacterMap {
                 .map_err(|_| broken("a replacement is not UTF-8"))?
                 .to_owned(),
         };
+        if map
+            .replacements
+            .split('\0')
+            .any(|one| one.len() > MAX_REPLACEMENT_BYTES)
+        {
+            return Err(broken("a replacement is longer than 256 bytes"));
+        }
         if map.units.is_empty() {
             return Err(broken("it has no units"));
         }
@@ -42,7 +56,7 @@ impl CharacterMap {
     pub(super) fn longest(&self, text: &[u8]) -> Option<(usize, &str)> {
         let mut position = child_offset(*self.units.first()?);
         let mut longest = None;
-        for (index, byte) in text.iter().enumerate() {
+        for (index, byte) in text.iter().take(MAX_RULE_BYTES).enumerate() {
             position ^= usize::from(*byte);
             let Some(unit) = self
                 .units
@@ -87,6 +101,24 @@ mod tests {
         ] {
             assert!(CharacterMap::parse(blob).is_err(), "{blob:?}");
         }
+    }
+
+    #[test]
+    fn a_map_that_leads_in_a_circle_or_gives_long_texts_is_bounded() {
+        let blob = |units: &[u32], replacements: &[u8]| {
+            let mut blob = (units.len() as u32 * 4).to_le_bytes().to_vec();
+            blob.extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
+            blob.extend(replacements);
+            blob
+        };
+        // From the root at offset 0, `a` leads to unit 0x61, whose children begin at 0x61 ^ 0: again at `a`.
+        let mut units = vec![0; 0x62];
+        units[0x61] = u32::from(b'a') | 0x61 << 10;
+        let map = CharacterMap::parse(&blob(&units, b"x\0")).unwrap();
+        assert_eq!(map.longest(&[b'a'; 1 << 20]), None);
+        assert!(CharacterMap::parse(&blob(&units, &[b'x'; 256])).is_ok());
+        let long = CharacterMap::parse(&blob(&units, &[b'x'; 257]));
+        assert!(matches!(long, Err(ModelError::CharacterMap(problem)) if problem.contains("256 bytes")));
     }
 
     proptest! {

@@ -8,6 +8,10 @@ use super::trie::Trie;
 /// What white space is written as.
 pub(super) const SPACE: &str = "\u{2581}";
 
+/// How many times its length a text may have when normalised; by NFKC it is eleven at most. A short one may have more.
+pub(super) const MAX_GROWTH: usize = 16;
+const FREE_BYTES: usize = 64 << 10;
+
 /// A model's normaliser.
 #[derive(Debug, Clone)]
 pub(super) struct Normalizer {
@@ -33,15 +37,15 @@ impl Normalizer {
         })
     }
 
-    /// The text that is cut into pieces. User-defined symbols go through as they are.
-    pub(super) fn normalize(&self, text: &str, user_defined: &Trie) -> String {
+    /// The text that is cut into pieces, if it is not too long. User-defined symbols go through as they are.
+    pub(super) fn normalize(&self, text: &str, user_defined: &Trie) -> Option<String> {
         let mut position = if self.remove_extra_whitespaces {
             self.leading(text, user_defined)
         } else {
             0
         };
         if position == text.len() {
-            return String::new();
+            return Some(String::new());
         }
         let mut normalized = String::with_capacity(text.len() * 2);
         if self.dummy_prefix {
@@ -58,6 +62,9 @@ impl Normalizer {
                 after_space = self.remove_extra_whitespaces && step.ends_with(' ');
             }
             position += len;
+            if normalized.len() > FREE_BYTES.max(text.len().saturating_mul(MAX_GROWTH)) {
+                return None;
+            }
         }
         if self.remove_extra_whitespaces {
             normalized.truncate(normalized.trim_end_matches(self.space).len());
@@ -65,7 +72,7 @@ impl Normalizer {
         if self.dummy_suffix {
             normalized.push_str(self.space);
         }
-        normalized
+        Some(normalized)
     }
 
     /// How many bytes of white space the text begins with.

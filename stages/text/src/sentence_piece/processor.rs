@@ -3,7 +3,7 @@
 use super::ModelError;
 use super::bpe;
 use super::model::{ModelFile, ModelKind, PieceKind};
-use super::normalizer::{Normalizer, SPACE};
+use super::normalizer::{MAX_GROWTH, Normalizer, SPACE};
 use super::pieces::Pieces;
 use super::unigram::Unigram;
 use crate::TextError;
@@ -63,7 +63,12 @@ impl SentencePiece {
 
 impl Tokenizer for SentencePiece {
     fn ids(&self, text: &str) -> Result<Vec<u32>, TextError> {
-        let normalized = self.normalizer.normalize(text, self.pieces.user_defined());
+        let normalized = self
+            .normalizer
+            .normalize(text, self.pieces.user_defined())
+            .ok_or_else(|| TextError::Tokenizer {
+                message: format!("normalised, the caption is more than {MAX_GROWTH} times as long"),
+            })?;
         let segments = match &self.unigram {
             Some(unigram) => unigram.segment(&self.pieces, &normalized),
             None => bpe::segment(&self.pieces, &normalized),

@@ -73,7 +73,7 @@ impl Layout {
         if revision.is_commit() {
             return Some(revision.as_str().to_owned());
         }
-        let text = std::fs::read_to_string(self.reference(revision)).ok()?;
+        let text = fs::read_to_string(self.reference(revision)).ok()?;
         Some(text.trim().to_owned()).filter(|commit| is_commit(commit))
     }
 }

@@ -1,10 +1,10 @@
 //! One file of weights: its bytes, and where in them each tensor lies.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use img2tokens_schemas::open_regular;
 use memmap2::{Mmap, UncheckedAdvice};
 
 use super::{CheckpointError, Tensor, TensorDtype};
@@ -68,7 +68,7 @@ pub(super) fn map(path: &Path) -> Result<Bytes, CheckpointError> {
         path: path.to_owned(),
         source,
     };
-    let file = File::open(path).map_err(failed)?;
+    let file = open_regular(path).map_err(failed)?;
     // SAFETY: the map is read-only and private to us. A file that another process changes or truncates meanwhile would
     // break it; model files are immutable once written, as every loader of weights that maps them presumes.
     let map = unsafe { Mmap::map(&file) }.map_err(failed)?;

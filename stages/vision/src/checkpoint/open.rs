@@ -3,11 +3,15 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use img2tokens_schemas::read_regular;
+
 use super::file::WeightFile;
 use super::{CheckpointError, ModelSource, Tensor, Tensors, nano, safetensors, torch};
 use crate::ModelConfig;
 
 pub(super) const CONFIG: &str = "config.json";
+/// A config is nine numbers.
+const MAX_CONFIG: u64 = 1 << 20;
 pub(super) const SAFETENSORS: &str = "model.safetensors";
 const LAVIT_ENCODER: &str = "visual_tokenizer/eva_vitg_psz14.bin";
 const LAVIT_TOKENIZER: &str = "visual_tokenizer/tokenizer_encoder.bin";
@@ -204,7 +208,7 @@ impl ModelConfig {
 
 /// The config in this file, as it stands.
 fn read_config(path: &Path) -> Result<ModelConfig, CheckpointError> {
-    let json = std::fs::read(path).map_err(|source| CheckpointError::Read {
+    let json = read_regular(path, MAX_CONFIG).map_err(|source| CheckpointError::Read {
         path: path.to_owned(),
         source,
     })?;

@@ -6,7 +6,8 @@ use std::path::Path;
 use super::file::WeightFile;
 use super::open::{Files, hash_tensors};
 use super::{Checkpoint, CheckpointError, Tensor, Tensors, nano, safetensors, torch};
-use crate::ModelConfig;
+use crate::config::MAX_DEPTH;
+use crate::{ConfigError, ModelConfig};
 
 /// A part, by its file in a published directory and in our own form.
 #[derive(Debug, Clone, Copy)]
@@ -102,10 +103,19 @@ impl DecoderCheckpoint {
                 .ok()
         };
         let last = file.entries.keys().filter_map(number).max().unwrap_or(0);
+        if last >= MAX_DEPTH {
+            return Err(CheckpointError::Config {
+                path: file.path,
+                source: ConfigError::Range {
+                    field: "decoder's depth",
+                    value: last.saturating_add(1),
+                    most: MAX_DEPTH,
+                },
+            });
+        }
         let decoder = Self {
             config: config.clone(),
-            // A block has tensors: there are never as many as entries.
-            depth: last.min(file.entries.len()) + 1,
+            depth: last + 1,
             file,
         };
         for (key, shape) in decoder.tensors() {

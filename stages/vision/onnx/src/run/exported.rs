@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use img2tokens_schemas::open_regular;
 use img2tokens_vision::{CheckpointError, ModelConfig};
 
 use crate::signature::{CONFIG, ENCODER, TOKENIZER, weights_of};
@@ -108,7 +109,7 @@ impl ExportedModel {
 }
 
 fn open(path: &Path) -> Result<File, ExportedModelError> {
-    File::open(path).map_err(|source| ExportedModelError::Read {
+    open_regular(path).map_err(|source| ExportedModelError::Read {
         path: path.to_owned(),
         source,
     })
