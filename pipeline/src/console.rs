@@ -7,6 +7,7 @@
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Stderr, Stdout, Write};
 
+use img2tokens_schemas::redact;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Standard output cannot be written.
@@ -75,13 +76,15 @@ fn of_output(source: io::Error) -> io::Error {
     io::Error::new(source.kind(), OutputError { source })
 }
 
-/// Standard error, for what writes messages by itself: every write succeeds.
+/// Standard error, for what writes messages by itself, each by one call: every write succeeds, and the secrets of URLs are
+/// struck out.
 #[derive(Debug, Clone, Copy)]
 pub struct Messages;
 
 impl Write for Messages {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _ = Stderr::write_all(&mut io::stderr(), bytes);
+        let text = String::from_utf8_lossy(bytes);
+        let _ = Stderr::write_all(&mut io::stderr(), redact(&text).as_bytes());
         Ok(bytes.len())
     }
 

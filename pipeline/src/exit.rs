@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use img2tokens_schemas::redact;
 use img2tokens_schemas::shown::message;
 
 use crate::console::OutputError;
@@ -82,12 +83,12 @@ impl Failed {
         Self { exit, error }
     }
 
-    /// The error and its causes on one line, with nothing in it that acts on a terminal.
+    /// The error and its causes on one line, with nothing in it that acts on a terminal, and no secrets of URLs.
     #[must_use]
     pub fn line(&self) -> String {
         let mut parts: Vec<String> = Vec::new();
         for cause in self.error.chain() {
-            let text = message(&cause.to_string());
+            let text = message(&redact(&cause.to_string()));
             // Some errors repeat their source's text in their own.
             if parts.last().is_none_or(|last| !last.ends_with(&text)) {
                 parts.push(text);

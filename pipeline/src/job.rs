@@ -199,11 +199,11 @@ async fn expand_all(
             store,
             root,
             path,
-            query,
+            variant,
         } = storage::resolve(location)?;
         let files = expand(&store, &root, &path, format).await?;
         inputs.extend(files.into_iter().map(|mut input| {
-            input.name.push_str(&query);
+            input.name.push_str(&variant);
             Arc::new(input)
         }));
     }

@@ -1,14 +1,16 @@
 //! From what a user writes (a folder, s3://, gs://, az://, http://) to the store behind it.
 
 mod aws_profile;
+mod connector;
 mod credentials;
+mod public_name;
 mod settings;
 mod stores;
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use img2tokens_schemas::shown;
+use img2tokens_schemas::{redact, shown};
 use img2tokens_shard::Destination;
 use object_store::http::HttpBuilder;
 use object_store::local::LocalFileSystem;
@@ -16,13 +18,15 @@ use object_store::{ClientOptions, ObjectStore};
 use url::Url;
 
 pub use aws_profile::ProfileError;
+use connector::Connector;
+pub use public_name::public_name;
 use settings::Settings;
 
 /// A location that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// It is not a location.
-    #[error("`{location}` is no location: {message}; write a path, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix", location = shown(location), message = shown(message))]
+    #[error("`{location}` is no location: {message}; write a path, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix", location = shown(redact(location)), message = shown(message))]
     Location {
         /// As written.
         location: String,
@@ -30,7 +34,7 @@ pub enum StorageError {
         message: String,
     },
     /// The store behind it cannot be reached as configured.
-    #[error("`{location}` cannot be used", location = shown(location))]
+    #[error("`{location}` cannot be used", location = shown(redact(location)))]
     Store {
         /// As written.
         location: String,
@@ -38,7 +42,7 @@ pub enum StorageError {
         source: object_store::Error,
     },
     /// The profile of AWS that is to say how cannot be used.
-    #[error("`{location}` cannot be used", location = shown(location))]
+    #[error("`{location}` cannot be used", location = shown(redact(location)))]
     Profile {
         /// As written.
         location: String,
@@ -55,8 +59,9 @@ pub struct Located {
     pub root: String,
     /// The path or pattern within it.
     pub path: String,
-    /// What a URL has behind the path, `?` included, which goes along with every request: a signature, say.
-    pub query: String,
+    /// What stands in a name behind the path for a URL's query, `?` included: a digest of what tells objects apart. The
+    /// query itself goes along with every request and is told nobody.
+    pub variant: String,
 }
 
 /// The store that `location` is in, and the path or pattern within it.
@@ -83,7 +88,7 @@ pub fn resolve(location: &str) -> Result<Located, StorageError> {
             store: Arc::new(LocalFileSystem::new()),
             root: "/".to_owned(),
             path,
-            query: String::new(),
+            variant: String::new(),
         });
     };
     if matches!(scheme, "http" | "https") {
@@ -91,6 +96,11 @@ pub fn resolve(location: &str) -> Result<Located, StorageError> {
     }
     // A pattern's `?` is no query: only the part before the path is read as a URL.
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    // `abfss://container@account` alone has such a name, and no password.
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    if user.contains(':') || (!user.is_empty() && !scheme.starts_with("abfs")) {
+        return Err(refused("credentials have no place in it".to_owned()));
+    }
     let root = format!("{scheme}://{authority}/");
     let url = Url::parse(&root).map_err(|error| refused(error.to_string()))?;
     let location = || location.to_owned();
@@ -107,18 +117,21 @@ pub fn resolve(location: &str) -> Result<Located, StorageError> {
         store,
         root,
         path: path.to_owned(),
-        query: String::new(),
+        variant: String::new(),
     })
 }
 
 /// A file of a web server, or a pattern over what it lists by WebDAV. A `?` begins the query here, so of the wildcards
-/// only `*` and `[..]` can be used.
+/// only `*` and `[..]` can be used. User and password are sent to the origin of the URL alone.
 fn web(location: &str) -> Result<Located, StorageError> {
     let refused = |message: String| StorageError::Location {
         location: location.to_owned(),
         message,
     };
-    let url = Url::parse(location).map_err(|error| refused(error.to_string()))?;
+    let mut url = Url::parse(location).map_err(|error| refused(error.to_string()))?;
+    let connector = Connector::of(&url);
+    // It fails only for a URL without a host.
+    let _ = url.set_username("").and(url.set_password(None));
     let path =
         object_store::path::Path::from_url_path(url.path()).map_err(|error| refused(error.to_string()))?;
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
@@ -127,6 +140,7 @@ fn web(location: &str) -> Result<Located, StorageError> {
     let store = HttpBuilder::new()
         .with_url(format!("{root}{query}"))
         .with_client_options(options)
+        .with_http_connector(connector)
         .build()
         .map_err(|source| StorageError::Store {
             location: location.to_owned(),
@@ -136,7 +150,7 @@ fn web(location: &str) -> Result<Located, StorageError> {
         store: Arc::new(store),
         path: path.to_string(),
         root,
-        query,
+        variant: public_name::variant(&url),
     })
 }
 
@@ -200,12 +214,14 @@ mod tests {
 
     #[test]
     fn a_url_keeps_its_query_out_of_the_path_and_the_pattern() {
-        let located = resolve("http://host:81/a%20b/part-0.parquet?sig=a*b&x=1").unwrap();
+        let located = resolve("http://me:pass@host:81/a%20b/part-0.parquet?sig=a*b&x=1").unwrap();
         assert_eq!(
             (located.root.as_str(), located.path.as_str()),
             ("http://host:81/", "a b/part-0.parquet")
         );
-        assert_eq!(located.query, "?sig=a*b&x=1");
+        let again = resolve("http://host:81/a%20b/part-0.parquet?x=1&sig=c").unwrap();
+        assert_eq!(located.variant, again.variant);
+        assert!(located.variant.len() > 16 && !located.variant.contains("a*b"));
         assert_eq!(resolve("https://host/part-*.csv").unwrap().path, "part-*.csv");
     }
 

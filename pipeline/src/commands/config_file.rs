@@ -8,7 +8,7 @@ use object_store::path::Path as StorePath;
 use crate::cli::ConfigArgs;
 use crate::config::{self, Config};
 use crate::exit::Failed;
-use crate::storage::{self, Located};
+use crate::storage::{self, Located, public_name};
 
 /// Reads and checks it. Paths in a config of a store are taken as everywhere: from the current directory.
 pub(super) async fn read(args: &ConfigArgs) -> Result<Config, Failed> {
@@ -21,9 +21,9 @@ pub(super) async fn read(args: &ConfigArgs) -> Result<Config, Failed> {
     }
     let text = from_store(&name)
         .await
-        .with_context(|| format!("{name} cannot be read"))
+        .with_context(|| format!("{} cannot be read", public_name(&name)))
         .map_err(Failed::usage)?;
-    config::parse(&name, &text, &args.overrides).map_err(Failed::usage)
+    config::parse(&public_name(&name), &text, &args.overrides).map_err(Failed::usage)
 }
 
 async fn from_store(location: &str) -> anyhow::Result<String> {

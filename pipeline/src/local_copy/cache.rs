@@ -6,14 +6,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use img2tokens_schemas::shown;
+use img2tokens_schemas::{redact, shown};
 use img2tokens_shard::ShardError;
 use object_store::path::Path as StorePath;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use tokio::io::AsyncWriteExt;
 
 use super::needed::Part;
-use crate::storage::{self, Located, StorageError};
+use crate::storage::{self, Located, StorageError, public_name};
 
 /// Why a copy cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +22,7 @@ pub enum CopyError {
     #[error(transparent)]
     Location(#[from] StorageError),
     /// The store failed.
-    #[error("{location} cannot be brought here", location = shown(location))]
+    #[error("{location} cannot be brought here", location = shown(redact(location)))]
     Store {
         /// The model or file.
         location: String,
@@ -30,7 +30,7 @@ pub enum CopyError {
         source: ShardError,
     },
     /// There is nothing, or not all of it.
-    #[error("{location}: not there, or not whole; needed {}", needed.join(", or "), location = shown(location))]
+    #[error("{location}: not there, or not whole; needed {}", needed.join(", or "), location = shown(redact(location)))]
     Missing {
         /// The model or file.
         location: String,
@@ -38,7 +38,7 @@ pub enum CopyError {
         needed: Vec<String>,
     },
     /// The server does not tell one version of a file from the next.
-    #[error("{location}/{file}: the server states neither an ETag nor a time of change, so that a copy could not be told from a newer file; fetch it yourself and name the local path", location = shown(location), file = shown(file))]
+    #[error("{location}/{file}: the server states neither an ETag nor a time of change, so that a copy could not be told from a newer file; fetch it yourself and name the local path", location = shown(redact(location)), file = shown(file))]
     Unversioned {
         /// The folder.
         location: String,
@@ -46,7 +46,7 @@ pub enum CopyError {
         file: String,
     },
     /// What came is not what was announced.
-    #[error("{location}/{file}: {found} bytes came where {stated} were stated; was it changed meanwhile?", location = shown(location), file = shown(file))]
+    #[error("{location}/{file}: {found} bytes came where {stated} were stated; was it changed meanwhile?", location = shown(redact(location)), file = shown(file))]
     Size {
         /// The folder.
         location: String,
@@ -128,7 +128,7 @@ impl Cache {
             );
         }
         let found = Found {
-            location,
+            location: &public_name(location),
             store: store.as_ref(),
             prefix,
             files,
@@ -145,16 +145,18 @@ impl Cache {
             location: location.to_owned(),
             needed: vec!["a file".to_owned()],
         };
-        let (folder, name) = location.rsplit_once('/').ok_or_else(missing)?;
-        let Located { store, path, .. } = storage::resolve(location)?;
-        let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let Located {
+            store, root, path, ..
+        } = storage::resolve(location)?;
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        let folder = format!("{root}{parent}");
         let prefix = StorePath::from(parent);
         let files = look_up(location, store.as_ref(), &prefix, [name].into()).await?;
         if files.is_empty() {
             return Err(missing());
         }
         let found = Found {
-            location: folder,
+            location: &folder,
             store: store.as_ref(),
             prefix,
             files,

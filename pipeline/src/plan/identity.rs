@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::config::Config;
 use crate::model::{self, Model, ModelError};
 use crate::stages::{Stages, fetch_config};
+use crate::storage::public_name;
 
 /// The settings of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,9 +101,12 @@ impl Identity {
 }
 
 fn settings(config: &Config) -> Value {
+    let (mut input, mut text_corpus) = (json!(config.input), json!(config.text_corpus));
+    input["paths"] = public(&config.input.paths);
+    text_corpus["paths"] = public(&config.text_corpus.paths);
     let (fetch, image, vision, output) = (&config.fetch, &config.image, &config.vision, &config.output);
     json!({
-        "input": config.input,
+        "input": input,
         "fetch": {
             "max_bytes": fetch.max_bytes,
             "respect_opt_out": fetch.respect_opt_out,
@@ -135,7 +139,7 @@ fn settings(config: &Config) -> Value {
             "mark_truncated": config.text.mark_truncated,
         },
         "sequence": config.sequence,
-        "text_corpus": config.text_corpus,
+        "text_corpus": text_corpus,
         "output": {
             "compression": output.compression,
             "row_group_rows": output.row_group_rows,
@@ -144,6 +148,11 @@ fn settings(config: &Config) -> Value {
             "images": output.images,
         },
     })
+}
+
+/// Locations as they may stand in what is published.
+fn public(locations: &[String]) -> Value {
+    locations.iter().map(|location| public_name(location)).collect()
 }
 
 fn compare(path: &str, planned: &Value, now: &Value, changes: &mut Vec<String>) {

@@ -12,6 +12,7 @@ use object_store::{
 };
 use url::Url;
 
+use super::connector::Connector;
 use super::credentials::Sought;
 use super::settings::Settings;
 
@@ -35,6 +36,7 @@ pub(super) fn open(url: &Url, settings: &Settings) -> Result<Arc<dyn ObjectStore
             let builder = HttpBuilder::new().with_url(url.as_str());
             Ok(Arc::new(
                 builder
+                    .with_http_connector(Connector::default())
                     .with_client_options(options)
                     .with_retry(patience())
                     .build()?,
@@ -80,6 +82,7 @@ fn s3(url: &Url, settings: &Settings) -> Result<Arc<dyn ObjectStore>> {
     let builder = settings.apply(
         AmazonS3Builder::new()
             .with_url(url.as_str())
+            .with_http_connector(Connector::default())
             .with_client_options(client(settings))
             // Files are removed one at a time, and not every S3 knows how to remove many.
             .with_disable_bulk_delete(true),
@@ -98,6 +101,7 @@ fn gcs(url: &Url, settings: &Settings) -> Result<Arc<dyn ObjectStore>> {
     let builder = settings.apply(
         GoogleCloudStorageBuilder::new()
             .with_url(url.as_str())
+            .with_http_connector(Connector::default())
             .with_client_options(client(settings)),
         GoogleCloudStorageBuilder::with_config,
     );
@@ -114,6 +118,7 @@ fn azure(url: &Url, settings: &Settings) -> Result<Arc<dyn ObjectStore>> {
     let builder = settings.apply(
         MicrosoftAzureBuilder::new()
             .with_url(url.as_str())
+            .with_http_connector(Connector::default())
             .with_client_options(client(settings)),
         MicrosoftAzureBuilder::with_config,
     );

@@ -24,6 +24,7 @@ use crate::{
     resolver::connecting_to,
     retry::retry_after,
     robots_file::MAX_ROBOTS_BYTES,
+    trail::Trail,
 };
 
 /// The longest rest of a host that is believed.
@@ -130,46 +131,60 @@ impl<'a> Attempt<'a> {
         self.http_status
     }
 
-    /// Asks for `url` and follows its redirects. Each is checked like the first URL, and waits for its own host's turn
+    /// Asks for `first` and follows its redirects. Each is checked like the first URL, and waits for its own host's turn
     /// after giving up the place at the last: nobody waits for one host while keeping another from others. Who has the
     /// host's turn waits for a place at the servers behind it, and then for one among all requests, which those who wait
-    /// for a host or a server do not take.
-    pub(crate) async fn run(&mut self, url: &Url, patience: &mut Patience) -> Result<Arrival, Refusal> {
+    /// for a host or a server do not take. Credentials go along while `trail` is at home.
+    pub(crate) async fn run(
+        &mut self,
+        first: &Url,
+        mut trail: Trail,
+        patience: &mut Patience,
+    ) -> Result<Arrival, Refusal> {
         let limit = self.fetcher.limits.max_redirects;
-        let mut url = url.clone();
+        let mut url = first.clone();
         for _ in 0..=limit {
             self.fetcher.admission.check(&url)?;
             if self.errand == Errand::Picture {
-                self.heed_robots(&url).await?;
+                self.heed_robots(&url, &trail).await?;
             }
             let visit = self
                 .clock
                 .uncounted(self.fetcher.hosts.enter(host_of(&url), patience))
                 .await?;
             let earlier_status = self.http_status.take();
-            let outcome = self.visit(&url, patience).await;
+            let outcome = self.visit(&url, &trail, patience).await;
             self.report(&visit, &outcome);
             self.http_status = self.http_status.or(earlier_status);
             match outcome? {
-                (Answer::Body(body), place) => return Ok(Arrival { body, url, place }),
-                (Answer::Redirect(next), _) => url = next,
+                (Answer::Body(body), place) => {
+                    name_no_user(&mut url);
+                    return Ok(Arrival { body, url, place });
+                }
+                (Answer::Redirect(next), _) => {
+                    url = next;
+                    trail.follow(&url);
+                    if trail.is_home() {
+                        name_user_of(first, &mut url);
+                    }
+                }
             }
         }
         Err(FetchCause::Redirect(RedirectFault::TooMany { limit }).into())
     }
 
-    async fn heed_robots(&mut self, url: &Url) -> Result<(), FetchCause> {
+    async fn heed_robots(&mut self, url: &Url, trail: &Trail) -> Result<(), FetchCause> {
         let fetcher = self.fetcher;
         let Some(robots) = &fetcher.robots else {
             return Ok(());
         };
         self.clock
-            .uncounted(robots.check(url, async || fetcher.robots_txt(url).await))
+            .uncounted(robots.check(url, async || fetcher.robots_txt(url, trail).await))
             .await
     }
 
     /// One request at a host whose turn it is: it waits for the servers behind the name, and then for a place.
-    async fn visit(&mut self, url: &Url, patience: &mut Patience) -> Result<Visited, Refusal> {
+    async fn visit(&mut self, url: &Url, trail: &Trail, patience: &mut Patience) -> Result<Visited, Refusal> {
         let addresses = self.look_up(url).await;
         self.asked |= addresses.is_err();
         let addresses = addresses?;
@@ -182,7 +197,7 @@ impl<'a> Attempt<'a> {
         };
         let place = self.clock.uncounted(self.fetcher.place()).await;
         let addresses = addresses.iter().map(SocketAddr::ip).collect();
-        Ok((self.ask(url, addresses).await?, place))
+        Ok((self.ask(url, trail, addresses).await?, place))
     }
 
     /// The servers that a request for `url` may end at; none are known behind a proxy.
@@ -214,11 +229,19 @@ impl<'a> Attempt<'a> {
     }
 
     /// One request, without its redirect.
-    async fn ask(&mut self, url: &Url, addresses: Vec<IpAddr>) -> Result<Answer, Refusal> {
-        let Fetcher { client, limits, .. } = self.fetcher;
+    async fn ask(&mut self, url: &Url, trail: &Trail, addresses: Vec<IpAddr>) -> Result<Answer, Refusal> {
+        let Fetcher {
+            client,
+            headers,
+            limits,
+            ..
+        } = self.fetcher;
         self.asked = true;
-        let answer = client.get(url.clone()).send();
-        let answer = connecting_to(host_of(url), addresses, answer);
+        let mut request = client.get(url.clone());
+        if trail.is_home() {
+            request = request.headers(headers.clone());
+        }
+        let answer = connecting_to(host_of(url), addresses, request.send());
         let response = self
             .clock
             .within(limits.first_byte, Waiting::FirstByte, answer)
@@ -321,6 +344,18 @@ const fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
+/// Takes user and password out of a URL. It fails only for a URL without a host, which has none.
+fn name_no_user(url: &mut Url) {
+    let _ = url.set_username("").and(url.set_password(None));
+}
+
+/// Puts the user and password of one URL into another, from which the client makes an authorization.
+fn name_user_of(from: &Url, url: &mut Url) {
+    let _ = url
+        .set_username(from.username())
+        .and(url.set_password(from.password()));
+}
+
 /// Where a redirect leads. Servers write raw UTF-8 there, too.
 fn location(url: &Url, headers: &HeaderMap) -> Result<Url, FetchCause> {
     let value = headers
@@ -328,7 +363,11 @@ fn location(url: &Url, headers: &HeaderMap) -> Result<Url, FetchCause> {
         .ok_or(FetchCause::Redirect(RedirectFault::NoLocation))?;
     let location = String::from_utf8_lossy(value.as_bytes());
     match url.join(&location) {
-        Ok(next) if matches!(next.scheme(), "http" | "https") => Ok(next),
+        Ok(mut next) if matches!(next.scheme(), "http" | "https") => {
+            // A redirect does not say who we are.
+            name_no_user(&mut next);
+            Ok(next)
+        }
         _ => Err(FetchCause::Redirect(RedirectFault::BadLocation {
             location: location.into_owned(),
         })),

@@ -23,7 +23,7 @@ const HTTP2_MAX_HEADERS: u32 = 64 << 10;
 /// Makes the client. It follows no redirect, repeats nothing, reads no environment and decompresses nothing.
 pub(crate) fn client(config: &FetchConfig, resolver: PublicResolver) -> Result<Client, FetchSetupError> {
     let mut builder = ClientBuilder::new()
-        .default_headers(headers(config)?)
+        .default_headers(own_headers(config)?)
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
@@ -46,15 +46,26 @@ pub(crate) fn client(config: &FetchConfig, resolver: PublicResolver) -> Result<C
         .map_err(|source| FetchSetupError::Client { source })
 }
 
-fn headers(config: &FetchConfig) -> Result<HeaderMap, FetchSetupError> {
-    let mut headers = HeaderMap::new();
+/// What every request carries.
+fn own_headers(config: &FetchConfig) -> Result<HeaderMap, FetchSetupError> {
+    let mut headers = header_map([(USER_AGENT.as_str(), config.user_agent.as_str())])?;
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let ours = std::iter::once((USER_AGENT.as_str(), config.user_agent.as_str()));
-    let extra = config
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()));
-    for (name, value) in ours.chain(extra) {
+    Ok(headers)
+}
+
+/// The headers of the config, which may be credentials, and stand over those of every request.
+pub(crate) fn further_headers(config: &FetchConfig) -> Result<HeaderMap, FetchSetupError> {
+    header_map(
+        config
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str())),
+    )
+}
+
+fn header_map<'a>(named: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<HeaderMap, FetchSetupError> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in named {
         let refuse = || FetchSetupError::Header {
             name: name.to_owned(),
         };

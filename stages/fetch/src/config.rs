@@ -74,7 +74,7 @@ pub struct FetchConfig {
     pub proxy: Option<String>,
     /// A PEM file of certificate authorities to trust beside the system's and Mozilla's.
     pub ca_file: Option<PathBuf>,
-    /// Headers to send with every request, to whatever host.
+    /// Headers to send with the request for every URL, to whatever host; not to where it redirects beyond its origin.
     pub headers: Vec<(String, String)>,
     /// After so many transient failures at a host, and no success between, the host is not asked for
     /// `breaker_pause`; then one more failure is enough. 0: never.

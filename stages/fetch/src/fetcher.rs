@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use reqwest::Client;
+use reqwest::{Client, header::HeaderMap};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::sleep,
@@ -16,7 +16,7 @@ use crate::{
     attempt::{Arrival, Attempt, Errand, Limits},
     breaker::BreakerLimits,
     budget::{ByteBudget, ByteCredit},
-    client::client,
+    client::{client, further_headers},
     config::FetchConfig,
     deny_list::DenyList,
     error::{FetchCause, FetchError},
@@ -26,12 +26,15 @@ use crate::{
     retry::RetryPolicy,
     robots_cache::RobotsCache,
     setup::FetchSetupError,
+    trail::Trail,
 };
 
 /// Fetches URLs. One is enough for a process: its connections, names, hosts and byte budget are shared by all calls.
 #[derive(Debug)]
 pub struct Fetcher {
     pub(crate) client: Client,
+    /// The config's headers: for the origin of a URL alone.
+    pub(crate) headers: HeaderMap,
     pub(crate) admission: Admission,
     pub(crate) hosts: Hosts,
     pub(crate) resolver: PublicResolver,
@@ -113,6 +116,7 @@ impl Fetcher {
         };
         Ok(Self {
             client: client(&config, resolver.clone())?,
+            headers: further_headers(&config)?,
             servers: is_direct.then(|| Addresses::new(config.per_address(), config.max_hosts)),
             resolver,
             admission: Admission {
@@ -168,18 +172,23 @@ impl Fetcher {
             http_status: None,
             attempts: 0,
         })?;
-        self.persist(&url, Errand::Picture).await
+        self.persist(&url, &Trail::new(&url), Errand::Picture).await
     }
 
-    /// Asks, and asks again after a transient failure.
-    pub(crate) async fn persist(&self, url: &Url, errand: Errand) -> Result<Fetched, FetchError> {
+    /// Asks, and asks again after a transient failure; `trail` says whether the URL has our credentials.
+    pub(crate) async fn persist(
+        &self,
+        url: &Url,
+        trail: &Trail,
+        errand: Errand,
+    ) -> Result<Fetched, FetchError> {
         let mut attempts = 0;
         let mut http_status = None;
         let mut tries = 1;
         let mut patience = Patience::new(self.host_wait);
         loop {
             let mut attempt = Attempt::new(self, errand);
-            let outcome = attempt.run(url, &mut patience).await;
+            let outcome = attempt.run(url, trail.clone(), &mut patience).await;
             attempts += u32::from(attempt.has_asked());
             http_status = attempt.http_status().or(http_status);
             match outcome {

@@ -14,6 +14,8 @@
 //! - **Fair**: a call that waits, for a host that is slow or rests or before a retry, takes no place from the others.
 //! - **Polite**: at most so many requests at one host, and at one server, whatever its names are; backoff with jitter, `Retry-After` heeded for the whole host,
 //!   a circuit breaker for hosts that fail, opt-outs in headers respected, robots.txt by option.
+//! - **Discreet**: the configured headers and the user and password of a URL go to the origin of that URL; where it
+//!   redirects to another, they stay behind for good.
 //! - **As sent**: nothing is decompressed and no `Content-Type` is believed.
 //!
 //! With a proxy, names are resolved by the proxy: keeping requests away from private networks is then its task.
@@ -41,6 +43,7 @@ mod robots;
 mod robots_cache;
 mod robots_file;
 mod setup;
+mod trail;
 
 pub use budget::ByteCredit;
 pub use config::{FetchConfig, RobotsPolicy};
@@ -48,3 +51,4 @@ pub use error::{FetchCause, FetchError, RedirectFault, Waiting};
 pub use fetcher::{Fetched, Fetcher};
 pub use public_address::is_public;
 pub use setup::FetchSetupError;
+pub use trail::Trail;

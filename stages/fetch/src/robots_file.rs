@@ -7,6 +7,7 @@ use crate::{
     attempt::Errand,
     error::{FetchCause, FetchError},
     fetcher::Fetcher,
+    trail::Trail,
 };
 
 /// How much of a robots.txt is read, in bytes: the least that RFC 9309, 2.5 lets a crawler read.
@@ -14,15 +15,19 @@ pub(crate) const MAX_ROBOTS_BYTES: u32 = 500 << 10;
 
 impl Fetcher {
     /// The robots.txt of a URL's site; of a larger one the lines that lie within the limit. It is asked for as any URL
-    /// is, retries included. The box ends the recursion of a fetch within a fetch.
-    pub(crate) fn robots_txt<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<String, FetchError>> {
+    /// is, retries included, with our credentials if the URL has them. The box ends the recursion of a fetch within a fetch.
+    pub(crate) fn robots_txt<'a>(
+        &'a self,
+        url: &'a Url,
+        trail: &'a Trail,
+    ) -> BoxFuture<'a, Result<String, FetchError>> {
         Box::pin(async move {
             let robots = url.join("/robots.txt").map_err(|source| FetchError {
                 cause: FetchCause::InvalidUrl { source },
                 http_status: None,
                 attempts: 0,
             })?;
-            let fetched = self.persist(&robots, Errand::Robots).await?;
+            let fetched = self.persist(&robots, trail, Errand::Robots).await?;
             let whole_lines = match fetched.is_cut {
                 true => without_last_line(&fetched.bytes),
                 false => &fetched.bytes,

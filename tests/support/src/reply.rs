@@ -11,6 +11,7 @@ pub struct Reply {
     pub(crate) body: Bytes,
     pub(crate) together: usize,
     pub(crate) after: usize,
+    pub(crate) authorization: Option<String>,
 }
 
 impl Reply {
@@ -23,6 +24,7 @@ impl Reply {
             body: body.into(),
             together: 1,
             after: 0,
+            authorization: None,
         }
     }
 
@@ -50,6 +52,21 @@ impl Reply {
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
+    }
+
+    /// The same, but 401 for whoever does not send this `Authorization`.
+    #[must_use]
+    pub fn only_with(mut self, authorization: impl Into<String>) -> Self {
+        self.authorization = Some(authorization.into());
+        self
+    }
+
+    /// What whoever sends this `Authorization` gets.
+    pub(crate) fn for_whom(self, authorization: Option<&str>) -> Self {
+        match self.authorization.as_deref() {
+            Some(_) if self.authorization.as_deref() != authorization => Self::status(401),
+            _ => self,
+        }
     }
 
     /// The part of the body that a `Range` header asks for, as 206; the whole if it is not 200 or the range is none of it.

@@ -12,7 +12,7 @@ use http_body_util::Full;
 use hyper::{
     HeaderMap, Request, Response, StatusCode, Version,
     body::Incoming,
-    header::RANGE,
+    header::{AUTHORIZATION, RANGE},
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -226,12 +226,14 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, pag
 
 async fn answer(pages: Arc<Pages>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let due = pages.begin(&request);
-    let range = request.headers().get(RANGE).and_then(|range| range.to_str().ok());
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let (range, authorization) = (header(RANGE), header(AUTHORIZATION));
     let response = match due {
         Some((reply, together)) => {
             together.wait().await;
             // It fails only when the sender is gone, which is here.
             let _ = pages.sent.subscribe().wait_for(|sent| *sent >= reply.after).await;
+            let reply = reply.for_whom(authorization);
             response_of(match range {
                 Some(range) => reply.part(range),
                 None => reply,
