@@ -41,8 +41,8 @@ fn exports_killed_again_and_again_end_with_the_bytes_of_undisturbed_ones() {
         let (whole, disturbed) = (format!("{}-whole", format[0]), format!("{}-disturbed", format[0]));
         scene.export(format, &whole);
         for unit in [1, 2, 5, 6, 11] {
-            let held = Held::new(scene.data_file(unit));
-            let mut export = scene.start(format, &disturbed);
+            let held = Held::new(&scene, unit);
+            let mut export = held.start(&scene, format, &disturbed);
             // Packing has no step before its first full file, of a hundred million ids.
             let steps = if format[0] == "packed" {
                 0
@@ -56,7 +56,6 @@ fn exports_killed_again_and_again_end_with_the_bytes_of_undisturbed_ones() {
             );
             export.kill().unwrap();
             export.wait().unwrap();
-            held.restore();
             assert!(!scene.path(&disturbed).exists());
         }
         scene.export(format, &disturbed);
@@ -115,12 +114,11 @@ fn what_an_earlier_start_exported_is_not_read_again() {
 fn what_is_taken_down_between_a_kill_and_the_next_start_is_not_exported() {
     let scene = Scene::new();
     for format in FORMATS {
-        let held = Held::new(scene.data_file(6));
-        let mut export = scene.start(format, format[0]);
+        let held = Held::new(&scene, 6);
+        let mut export = held.start(&scene, format, format[0]);
         scene.wait_for_steps(format[0], usize::from(format[0] != "packed"), &mut export);
         export.kill().unwrap();
         export.wait().unwrap();
-        held.restore();
     }
     let list = scene.path("list.txt");
     fs::write(&list, format!("{}\n", scene.run.site.url("/rocket.jpg"))).unwrap();
@@ -154,12 +152,11 @@ fn other_options_or_units_begin_anew() {
     let scene = Scene::new();
     let small = ["mds", "--shard-size", "1000"];
     let interrupt = |format: &[&str]| {
-        let held = Held::new(scene.data_file(9));
-        let mut export = scene.start(format, "dest");
+        let held = Held::new(&scene, 9);
+        let mut export = held.start(&scene, format, "dest");
         scene.wait_for_steps("dest", 2, &mut export);
         export.kill().unwrap();
         export.wait().unwrap();
-        held.restore();
     };
     for (index, then) in [&["megatron"][..], &["mds", "--shard-size", "1500"], &small]
         .iter()
@@ -183,8 +180,8 @@ fn a_stopped_export_says_so_exits_with_75_and_keeps_what_is_done() {
     let scene = Scene::new();
     scene.export(&["datatrove"], "whole");
     for (signal, unit) in [("-INT", 5), ("-TERM", 8)] {
-        let held = Held::new(scene.data_file(unit));
-        let mut export = scene.start(&["datatrove", "--workers", "1"], "dest");
+        let held = Held::new(&scene, unit);
+        let mut export = held.start(&scene, &["datatrove", "--workers", "1"], "dest");
         scene.wait_for_steps("dest", 1, &mut export);
         while scene.units_done("dest") < unit {
             assert!(export.try_wait().unwrap().is_none());
@@ -201,7 +198,6 @@ fn a_stopped_export_says_so_exits_with_75_and_keeps_what_is_done() {
         );
         held.release();
         assert_eq!(export.wait().unwrap().code(), Some(75));
-        held.restore();
         assert!(!scene.path("dest").exists());
     }
     let said = scene.export(&["datatrove"], "dest");
@@ -281,8 +277,8 @@ fn a_full_disk_ends_an_export_in_one_line_and_it_goes_on_when_there_is_room() {
 #[test]
 fn a_second_export_to_the_same_folder_is_refused_while_the_first_one_runs() {
     let scene = Scene::new();
-    let held = Held::new(scene.data_file(3));
-    let mut export = scene.start(&["megatron"], "dest");
+    let held = Held::new(&scene, 3);
+    let mut export = held.start(&scene, &["megatron"], "dest");
     scene.wait_for_steps("dest", 1, &mut export);
     let arguments = scene.arguments(&["megatron"], "dest");
     let second = run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
@@ -290,5 +286,4 @@ fn a_second_export_to_the_same_folder_is_refused_while_the_first_one_runs() {
     assert!(messages(&second).contains("is running"), "{}", messages(&second));
     export.kill().unwrap();
     export.wait().unwrap();
-    held.restore();
 }

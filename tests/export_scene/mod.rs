@@ -7,9 +7,11 @@
     reason = "a failed step is a failed test"
 )]
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+
+use img2tokens_test_support::StoreServer;
 
 use crate::program::{files, program, succeed};
 use crate::small_run::SmallRun;
@@ -100,10 +102,6 @@ impl Scene {
         }
     }
 
-    pub fn data_file(&self, unit: usize) -> PathBuf {
-        self.path(&format!("out/data/part-{unit:05}.parquet"))
-    }
-
     /// Whole units that the journal's last step tells of.
     pub fn units_done(&self, name: &str) -> usize {
         let journal = fs::read_to_string(self.staged(name).join("journal")).unwrap_or_default();
@@ -113,27 +111,43 @@ impl Scene {
     }
 }
 
-/// A unit's file that is a pipe: whoever reads it waits, until this is let go.
+/// The output in a store that answers all but who asks for one unit's data: that one waits.
 pub struct Held {
-    path: PathBuf,
-    real: Vec<u8>,
+    store: StoreServer,
 }
 
 impl Held {
-    pub fn new(path: PathBuf) -> Self {
-        let real = fs::read(&path).unwrap();
-        fs::remove_file(&path).unwrap();
-        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
-        Self { path, real }
+    pub fn new(scene: &Scene, unit: usize) -> Self {
+        let store = StoreServer::start();
+        for (name, bytes) in files(&scene.path("out")) {
+            store.put(&format!("bucket/out/{name}"), bytes);
+        }
+        store.hold_reads(&format!("data/part-{unit:05}.parquet"));
+        Self { store }
     }
 
-    /// Lets a waiting reader go, who finds nothing in the pipe.
+    /// Exports from the store.
+    pub fn command(&self, scene: &Scene, format: &[&str], name: &str) -> Command {
+        let mut arguments = scene.arguments(format, name);
+        "s3://bucket/out".clone_into(&mut arguments[2]);
+        let mut command = program();
+        command
+            .args(arguments)
+            .env("AWS_ENDPOINT_URL", self.store.url())
+            .env("AWS_REGION", "somewhere")
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test");
+        command
+    }
+
+    pub fn start(&self, scene: &Scene, format: &[&str], name: &str) -> Child {
+        let mut command = self.command(scene, format, name);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    }
+
+    /// Lets the waiting export go on.
     pub fn release(&self) {
-        drop(File::options().write(true).open(&self.path).unwrap());
-    }
-
-    pub fn restore(self) {
-        fs::remove_file(&self.path).unwrap();
-        fs::write(&self.path, &self.real).unwrap();
+        self.store.let_go();
     }
 }

@@ -68,8 +68,14 @@ impl Candidate {
         let (files, stats) = (&candidate.files, &candidate.stats);
         let is_of_unit = files.data.is(unit, StagedKind::Data)
             && files.failures.is(unit, StagedKind::Failures)
-            && files.images.as_ref().is_none_or(|name| name.is(unit, StagedKind::Images))
-            && files.packed.as_ref().is_none_or(|name| name.is(unit, StagedKind::Packed));
+            && files
+                .images
+                .as_ref()
+                .is_none_or(|name| name.is(unit, StagedKind::Images))
+            && files
+                .packed
+                .as_ref()
+                .is_none_or(|name| name.is(unit, StagedKind::Packed));
         let has_sums_of_all = files.images.is_some() == stats.images_file.is_some()
             && files.packed.is_some() == stats.packed_file.is_some();
         let can_be = stats.revision == revision && stats.check(unit).is_ok();

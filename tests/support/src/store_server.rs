@@ -52,6 +52,7 @@ struct State {
     authorizations: Vec<String>,
     fault: Option<(usize, StoreFault)>,
     hold: Option<(String, String)>,
+    held_reads: Option<String>,
 }
 
 impl StoreServer {
@@ -96,6 +97,17 @@ impl StoreServer {
     /// Lets uploads to keys that contain `slow` wait until there is an object whose key contains `until`.
     pub fn hold(&self, slow: &str, until: &str) {
         self.shared.lock().hold = Some((slow.to_owned(), until.to_owned()));
+    }
+
+    /// Lets those who ask for keys that contain `key` wait until [`StoreServer::let_go`].
+    pub fn hold_reads(&self, key: &str) {
+        self.shared.lock().held_reads = Some(key.to_owned());
+    }
+
+    /// Answers all who wait.
+    pub fn let_go(&self) {
+        self.shared.lock().held_reads = None;
+        self.shared.changed.notify_waiters();
     }
 
     /// The requests since the start or the last [`StoreServer::fail`]: `PUT bucket/key`.
@@ -148,9 +160,12 @@ impl Shared {
             .map(|(_, fault)| fault)
     }
 
-    /// Whether an upload to this key is to wait still.
-    fn is_held(&self, key: &str) -> bool {
+    /// Whether a request for this key is to wait still.
+    fn is_held(&self, method: &hyper::Method, key: &str) -> bool {
         let state = self.lock();
+        if *method != hyper::Method::PUT {
+            return state.held_reads.as_ref().is_some_and(|held| key.contains(held));
+        }
         let Some((slow, until)) = &state.hold else {
             return false;
         };
@@ -171,7 +186,7 @@ impl Shared {
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         loop {
             let changed = self.changed.notified();
-            if parts.method != hyper::Method::PUT || !self.is_held(parts.uri.path()) {
+            if !self.is_held(&parts.method, parts.uri.path()) {
                 break;
             }
             changed.await;
