@@ -119,7 +119,7 @@ fn an_output_of_hostile_pairs_is_read_back_escaped_and_its_card_has_no_markup() 
     let output = case.output();
     let inspected = told(&["inspect", &output], 0);
     for line in [
-        format!("{SEEN}"),
+        SEEN.to_owned(),
         format!("  caption  {SEEN}"),
         format!("/rocket.jpg?{SEEN}"),
     ] {

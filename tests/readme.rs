@@ -1,6 +1,7 @@
 //! README's tables say what the program has: every config key with its default, every column, every failure reason.
 #![allow(
     clippy::expect_used,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]

@@ -1,6 +1,6 @@
 //! The dataset card: `README.md` under the output root, written when the last unit is committed.
 //!
-//! All that is not ours to say (names of inputs, settings, what a plan holds) goes through [`markdown`].
+//! All that is not ours to say (names of inputs, settings, what a plan holds) goes through `markdown`.
 
 mod markdown;
 

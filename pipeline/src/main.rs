@@ -19,6 +19,12 @@ fn execute(cli: Cli) -> ExitCode {
     logging::start(cli.log_format);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
+        Err(error) if rustix::io::Errno::from_io_error(&error) == Some(rustix::io::Errno::MFILE) => {
+            console::say(
+                "img2tokens: this process may open too few files to begin: raise the limit (`ulimit -n`)",
+            );
+            return exit::Exit::Usage.into();
+        }
         Err(error) => {
             console::say(format_args!("img2tokens: no threads to run on: {error}"));
             return exit::Exit::Failed.into();

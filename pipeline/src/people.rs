@@ -1,6 +1,6 @@
 //! The last gates before text reaches a person: standard output of the commands that print for people, the log in text
 //! form, and what clap says of a command line. Whatever came from outside and was not wrapped in
-//! [`img2tokens_schemas::shown`] on its way is escaped here; our own line breaks and colours stay.
+//! [`shown`](img2tokens_schemas::shown()) on its way is escaped here; our own line breaks and colours stay.
 
 use std::borrow::Cow;
 use std::fmt::Debug;

@@ -102,6 +102,10 @@ impl Scene {
         }
     }
 
+    pub fn data_file(&self, unit: usize) -> PathBuf {
+        self.path(&format!("out/data/part-{unit:05}.parquet"))
+    }
+
     /// Whole units that the journal's last step tells of.
     pub fn units_done(&self, name: &str) -> usize {
         let journal = fs::read_to_string(self.staged(name).join("journal")).unwrap_or_default();

@@ -86,7 +86,7 @@ impl Candidate {
 /// What a round came to.
 enum Round {
     /// Somebody's election, maybe one's own.
-    Elected(Candidate),
+    Elected(Box<Candidate>),
     /// A file that is no election.
     Void,
     /// The file is gone again: a sweep, or whoever committed the unit, was faster.
@@ -113,7 +113,7 @@ pub(crate) async fn commit(destination: &Destination, attempt: Attempt) -> Resul
             Round::Void | Round::Gone => None,
         };
         if let Some(committed) = committed_instead(destination, &mine.stats).await? {
-            tidy(destination, round, &mine, elected).await;
+            tidy(destination, round, &mine, elected.map(AsRef::as_ref)).await;
             return Ok(committed);
         }
         if let Some(elected) = elected.filter(|elected| elected.stats.plan == mine.stats.plan) {
@@ -182,7 +182,7 @@ async fn vote(
     let name = unit.election_file(revision, round);
     if destination.put_if_absent(&name, to_json(&name, mine)?).await? {
         staged.keep();
-        return Ok(Round::Elected(mine.clone()));
+        return Ok(Round::Elected(Box::new(mine.clone())));
     }
     let found = read_election(destination, unit, revision, round).await?;
     if matches!(&found, Round::Elected(elected) if elected.files == mine.files) {
@@ -201,7 +201,8 @@ async fn read_election(
 ) -> Result<Round, ShardError> {
     let name = unit.election_file(revision, round);
     match destination.read(&name, MAX_STATS_BYTES).await {
-        Ok(Some(bytes)) => Ok(Candidate::parse(&bytes, unit, revision).map_or(Round::Void, Round::Elected)),
+        Ok(Some(bytes)) => Ok(Candidate::parse(&bytes, unit, revision)
+            .map_or(Round::Void, |elected| Round::Elected(Box::new(elected)))),
         Ok(None) => Ok(Round::Gone),
         Err(error) if error.is_irregular() || matches!(error, ShardError::TooLarge { .. }) => Ok(Round::Void),
         Err(error) => Err(error),

@@ -252,7 +252,9 @@ impl ShardError {
         let Self::Io { source, .. } = self else {
             return false;
         };
-        source.get_ref().is_some_and(|inner| inner.is::<Irregular>())
+        source
+            .get_ref()
+            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Irregular>)
     }
 
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {

@@ -76,7 +76,7 @@ async fn elect(destination: &Destination, attempt: super::Attempt) -> Candidate 
         stats: attempt.stats,
     };
     match vote(destination, 0, &mine, &mut staged).await.unwrap() {
-        Round::Elected(elected) => elected,
+        Round::Elected(elected) => *elected,
         Round::Void | Round::Gone => panic!("nobody is elected"),
     }
 }

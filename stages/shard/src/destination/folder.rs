@@ -198,7 +198,9 @@ mod tests {
         ] {
             let error = open(&root, name).unwrap_err();
             assert!(
-                error.get_ref().is_some_and(|inner| inner.is::<Irregular>()),
+                error
+                    .get_ref()
+                    .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Irregular>),
                 "{name}: {error}"
             );
         }

@@ -41,7 +41,7 @@ pub(super) fn read(root: &Path, name: &OutputName, most: u64) -> Result<Option<B
 }
 
 pub(super) fn exists(root: &Path, name: &OutputName) -> Result<bool, ShardError> {
-    let stat = in_folder(root, name, |folder, leaf| folder.stat(leaf));
+    let stat = in_folder(root, name, Folder::stat);
     stat.map(|stat| stat.is_some())
         .map_err(io_error("look for", root, name))
 }
@@ -52,14 +52,14 @@ pub(super) fn open(root: &Path, name: &OutputName) -> Result<Option<File>, Shard
 }
 
 pub(super) fn names(root: &Path, folder: &OutputName) -> Result<Vec<String>, ShardError> {
-    let inner = in_folder(root, folder, |parent, leaf| parent.inner(leaf));
+    let inner = in_folder(root, folder, Folder::inner);
     let names = inner.and_then(|inner| inner.map_or_else(|| Ok(Vec::new()), |inner| inner.names()));
     names.map_err(io_error("list", root, folder))
 }
 
 pub(super) fn list(root: &Path, folder: &OutputName) -> Result<Vec<Entry>, ShardError> {
     let entries = || -> std::io::Result<Vec<Entry>> {
-        let Some(inner) = in_folder(root, folder, |parent, leaf| parent.inner(leaf))? else {
+        let Some(inner) = in_folder(root, folder, Folder::inner)? else {
             return Ok(Vec::new());
         };
         let mut entries = Vec::new();
