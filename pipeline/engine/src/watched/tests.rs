@@ -15,6 +15,18 @@ struct Numbers {
     goes_on: bool,
 }
 
+impl Numbers {
+    /// Of which none waits: were one given up or late after all, nobody would be there to be told.
+    fn without_blocks() -> Self {
+        Self {
+            blocked: Mutex::default(),
+            given_up: blocking::channel().0,
+            late: blocking::channel().0,
+            goes_on: true,
+        }
+    }
+}
+
 impl WatchedWork for Numbers {
     type In = u32;
     type Out = u32;
@@ -185,14 +197,6 @@ async fn a_panic_is_a_dead_hop_and_not_a_hang() {
     let (send, input) = channel(4);
     let (output, _received) = channel(4);
     send.send(99).await.unwrap();
-    let (given_up, _all_given_up) = blocking::channel();
-    let (late, _all_late) = blocking::channel();
-    let numbers = Numbers {
-        blocked: Mutex::default(),
-        given_up,
-        late,
-        goes_on: true,
-    };
     // The queue stays open: the other thread has not ended, and is not waited for.
     let cancel = CancellationToken::new();
     let ended = each_watched(
@@ -202,7 +206,7 @@ async fn a_panic_is_a_dead_hop_and_not_a_hang() {
         output,
         Arc::default(),
         cancel,
-        numbers,
+        Numbers::without_blocks(),
     )
     .await;
     assert_eq!(ended, Err(WatchedError::Died("test".to_owned())));
@@ -216,14 +220,6 @@ async fn the_hop_ends_when_the_next_one_is_gone() {
     drop(received);
     send.send(1).await.unwrap();
     drop(send);
-    let (given_up, _all_given_up) = blocking::channel();
-    let (late, _all_late) = blocking::channel();
-    let numbers = Numbers {
-        blocked: Mutex::default(),
-        given_up,
-        late,
-        goes_on: true,
-    };
     let cancel = CancellationToken::new();
     let ended = each_watched(
         "test",
@@ -232,7 +228,7 @@ async fn the_hop_ends_when_the_next_one_is_gone() {
         output,
         Arc::default(),
         cancel,
-        numbers,
+        Numbers::without_blocks(),
     )
     .await;
     assert_eq!(ended, Ok(()));

@@ -116,7 +116,7 @@ impl HubClient {
         steps: impl IntoIterator<Item = &'a str>,
     ) -> Result<Vec<u8>, RequestError> {
         let url = self.url(steps)?;
-        let mut response = self.retried(Method::GET, &url, None, Follow::All).await?;
+        let mut response = self.retried(Method::GET, &url, Follow::All).await?;
         let mut body = Vec::new();
         while let Some(bytes) = response.chunk().await? {
             body.extend_from_slice(&bytes);
@@ -133,7 +133,7 @@ impl HubClient {
         steps: impl IntoIterator<Item = &'a str>,
     ) -> Result<Response, RequestError> {
         let url = self.url(steps)?;
-        self.retried(Method::HEAD, &url, None, Follow::Hub).await
+        self.retried(Method::HEAD, &url, Follow::Hub).await
     }
 
     /// A file's bytes, from `start` to the last of `size`. Tried once: whoever downloads knows where to go on.
@@ -148,20 +148,15 @@ impl HubClient {
         self.once(Method::GET, &url, range.as_deref(), Follow::All).await
     }
 
-    async fn retried(
-        &self,
-        method: Method,
-        url: &Url,
-        range: Option<&str>,
-        follow: Follow,
-    ) -> Result<Response, RequestError> {
+    /// Of what is no download, tried again where that may help.
+    async fn retried(&self, method: Method, url: &Url, follow: Follow) -> Result<Response, RequestError> {
         for retry in 0..RETRIES {
-            match self.once(method.clone(), url, range, follow).await {
+            match self.once(method.clone(), url, None, follow).await {
                 Err(error) if error.is_transient() => tokio::time::sleep(BACKOFF * 2_u32.pow(retry)).await,
                 outcome => return outcome,
             }
         }
-        self.once(method, url, range, follow).await
+        self.once(method, url, None, follow).await
     }
 
     /// One request and its redirects.
